@@ -1,0 +1,47 @@
+# `make help` lists the targets. PORT, HOST and the rest are described in the README.
+PY := .venv/bin/python
+export PYTHONPATH := $(CURDIR)
+export RASA_TELEMETRY_ENABLED := false
+BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run chat train test check knowledge evaluate lock clean
+
+help:  ## Show what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## Make the environment that the bot runs in
+	@$(BOOT_PYTHON) scripts/bootstrap.py run
+
+setup-dev:  ## Make the environment with what tests need besides
+	@$(BOOT_PYTHON) scripts/bootstrap.py dev
+
+run: setup  ## Start the bot; sets up and trains what is missing
+	@exec $(PY) -m bot.serve
+
+chat: setup  ## Chat in the terminal
+	@$(PY) -m bot.chat
+
+train: setup  ## Train the model if its inputs changed (FORCE=1: always)
+	@$(PY) -m bot.train $(if $(FORCE),--force)
+
+knowledge: setup  ## Check the knowledge base and write the files made from it
+	@$(PY) -m bot.generate && echo "The knowledge base is sound."
+
+check: setup-dev  ## Lint, types, generated files, Rasa's own validation
+	@scripts/check.sh
+
+test: setup-dev  ## Run all checks and tests
+	@scripts/check.sh
+	@$(PY) -m bot.train
+	@$(PY) -m pytest
+
+evaluate: setup-dev  ## Figures on held-out data (DATA=file.jsonl: on another file)
+	@$(PY) -m bot.train
+	@$(PY) -m bot.evaluation $(DATA)
+
+lock:  ## Lock the requirements again after requirements/*.in changed (needs uv)
+	@scripts/lock.sh
+
+clean:  ## Remove what was made, the environment included
+	rm -rf .venv models var .rasa results .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,124 @@
+"""Actions that keep the conversation going."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa_sdk import Tracker
+from rasa_sdk.events import EventType
+from rasa_sdk.executor import CollectingDispatcher
+
+from bot.core import dialogue
+from bot.core.answering import Setting
+from bot.core.dialogue import Reply
+from bot.core.turn import State, Turn
+
+from actions.tracker_io import DIALOGUE, RED_FLAG_RESPONSE, Move, after_alarm, events, send, stand_down, turn_from
+
+
+class ActionSmallTalk(Move):
+    """Answers a greeting, thanks, a goodbye or "are you a person?"."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_small_talk"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.small_talk(turn, state, setting)
+
+
+class ActionHandOff(Move):
+    """Says who can help in person."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_hand_off"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.handoff(turn, state, setting)
+
+
+class ActionRestartConversation(Move):
+    """Forgets the conversation."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_restart_conversation"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.restart(turn, state, setting)
+
+
+class MoveAfterAlarm(Move):
+    """A move that an emergency reply changes: "yes" or "more" to it repeats it, "no" takes it back."""
+
+    repeats = True
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[EventType]:
+        """Runs the move (see parent)."""
+        if not after_alarm(tracker):
+            return await super().run(dispatcher, tracker, domain)
+        if self.repeats:
+            dispatcher.utter_message(response=RED_FLAG_RESPONSE)
+            return []
+        turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
+        answer, after = dialogue.false_alarm(turn, state, self.setting(tracker), alarmed=True)
+        send(dispatcher, answer)
+        return [*stand_down(), *events(turn, after)]
+
+
+class ActionTellMore(MoveAfterAlarm):
+    """Tells what the last answer left out."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_tell_more"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.more(turn, state, setting)
+
+
+class ActionAffirm(MoveAfterAlarm):
+    """Takes up what was offered."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_affirm"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.affirm(turn, state, setting)
+
+
+class ActionDeny(MoveAfterAlarm):
+    """Takes a "no"."""
+
+    repeats = False
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_deny"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.deny(turn, state, setting)
+
+
+class ActionStandDown(MoveAfterAlarm):
+    """Takes an alarm back."""
+
+    repeats = False
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_stand_down"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.false_alarm(turn, state, setting, alarmed=False)

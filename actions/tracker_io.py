@@ -1,0 +1,92 @@
+"""From the tracker to the core's values, and from an answer to messages and events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from rasa_sdk import Action, Tracker
+from rasa_sdk.events import EventType, SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+
+from bot.core.answering import Setting
+from bot.core.dialogue import Reply
+from bot.core.turn import Answer, Mention, State, Turn
+from bot.knowledge.loader import load_knowledge
+from bot.knowledge.numbers import numbers
+from bot.settings import read_settings
+
+DIALOGUE = "dialogue"
+RED_FLAG_RESPONSE = "utter_red_flag"
+SAFETY_SLOTS = ("safety_rule", "safety_reply")
+
+
+class Move(Action, ABC):
+    """An action that makes one move of the conversation: tracker to core, core to dispatcher."""
+
+    def __init__(self) -> None:
+        """Loads the knowledge base; it is frozen, so all conversations share it."""
+        self._knowledge = load_knowledge()
+        self._country = read_settings().country
+
+    @abstractmethod
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """Gives the reply and the state after it."""
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[EventType]:
+        """Runs the move (see parent)."""
+        turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
+        answer, after = self.reply(turn, state, self.setting(tracker))
+        send(dispatcher, answer)
+        return events(turn, after)
+
+    def setting(self, tracker: Tracker) -> Setting:
+        """Gives the knowledge base with the numbers of the person's country."""
+        known = numbers(tracker.get_slot("country") or self._country)
+        return Setting(self._knowledge, known.emergency_number)
+
+
+def turn_from(tracker: Tracker) -> Turn:
+    """Reads the latest message: intents of all its questions and what it names."""
+    latest = tracker.latest_message
+    intents = latest.get("questions") or [str((latest.get("intent") or {}).get("name") or "nlu_fallback")]
+    mentions = [
+        Mention(entity["entity"], str(entity["value"]), entity.get("start") or 0, entity.get("end") or 0)
+        for entity in latest.get("entities") or []
+    ]
+    return Turn(tuple(intents), tuple(mentions))
+
+
+def send(dispatcher: CollectingDispatcher, answer: Answer) -> None:
+    """Sends one reply: text, buttons and the contract's `custom` object in one message."""
+    buttons = [{"title": button.title, "payload": button.payload} for button in answer.buttons]
+    dispatcher.utter_message(text=answer.text, buttons=buttons or None, json_message=answer.custom())
+
+
+def events(turn: Turn, state: State) -> list[EventType]:
+    """Gives the slots to set: the state, and the values that other tools read by name."""
+    values: dict[str, tuple[str, ...]] = {
+        "body_part": state.body_parts,
+        "trigger": state.triggers,
+        "condition": state.conditions,
+        "medicine": state.medicines,
+        "duration": state.durations,
+        "severity": state.severities,
+    }
+    named = [SlotSet(name, ids[0] if ids else None) for name, ids in values.items()]
+    return [SlotSet(DIALOGUE, state.to_json()), *named]
+
+
+def after_alarm(tracker: Tracker) -> bool:
+    """Tells whether the bot's last words were an emergency reply."""
+    for event in reversed(tracker.events):
+        if event.get("event") == "bot":
+            return bool((event.get("metadata") or {}).get("utter_action") == RED_FLAG_RESPONSE)
+    return False
+
+
+def stand_down() -> list[EventType]:
+    """Gives the events that take an alarm back."""
+    return [SlotSet(name, None) for name in SAFETY_SLOTS]

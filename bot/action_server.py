@@ -1,0 +1,20 @@
+"""Runs the action server on loopback (`python -m bot.action_server PORT`).
+
+Rasa's own command listens on all addresses and answers any web page's requests.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from rasa_sdk.endpoint import create_app
+
+
+def main() -> None:
+    """Serves the package `actions` until stopped."""
+    app = create_app("actions", cors_origins=[])
+    app.run("127.0.0.1", int(sys.argv[1]), access_log=False, motd=False, workers=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Channels: one file each. They render answers and own no content."""

@@ -1,0 +1,388 @@
+"""The moves of the conversation: each takes a turn and the state, and gives a reply and the state after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bot.core import turn as t
+from bot.core.answering import (
+    CAUSES,
+    DESCRIBE,
+    SEE_DOCTOR,
+    TREATMENT,
+    Request,
+    Setting,
+    answer,
+    understood,
+)
+from bot.core.compose import Draft, goal_buttons, join, place_buttons, section_name
+from bot.core.select import choose
+from bot.core.turn import Answer, Button, Focus, State, Turn, unique
+from bot.knowledge.loader import Knowledge
+
+Reply = tuple[Answer, State]
+STARTERS = (CAUSES, TREATMENT, "prevention", SEE_DOCTOR)
+CORRECTION = "correction"
+# What the person says about the course; these make a doctor the next thing to speak of.
+WORRYING = frozenset({"weeks", "months", "years", "recurrent", "severe"})
+
+
+def ask(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Answers a described problem or one or two questions."""
+    k = setting.k
+    state = _remember(turn, state)
+    goals = _goals(turn.intents, k)
+    focus = _focus(turn, state, goals, k)
+    if missing := _not_covered(turn, k):
+        return _answer_not_covered(missing, turn, goals, focus, state, setting)
+    if goals == (DESCRIBE,) and not focus.body_parts and not state.asked_place:
+        return _ask_place(turn, goals, focus, state, setting)
+    if DESCRIBE in goals and len(goals) == 1:
+        echo = understood(focus, k)
+        opening = k.phrases["understood"].format(what=echo) if echo else ""
+        return answer(Request(turn.intents, goals, focus, opening), state, setting)
+    opening = _ordinal_opening(turn, state, k)
+    repeated = goals == state.goals and focus == state.focus
+    if repeated:
+        return _continue(turn.intents, goals, state, setting)
+    if goals == ("diagnosis",):
+        opening = k.phrases["no_diagnosis"]
+    return answer(Request(turn.intents, goals, focus, opening), state, setting)
+
+
+def inform(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Takes a bare detail ("lower back", "since Tuesday") and goes on where the talk left off."""
+    k = setting.k
+    before = state
+    state = _remember(turn, state)
+    goals = state.pending or before.goals
+    named = turn.ids(t.BODY_PART) or turn.ids(t.TRIGGER)
+    if named or state.pending:
+        goals = goals or (DESCRIBE,)
+        focus = _focus(turn, state, goals, k)
+        if goals == (DESCRIBE,):
+            return ask(replace(turn, intents=("describe_problem",)), replace(state, asked_place=True), setting)
+        return answer(Request(_intents(goals, k), goals, focus), state, setting)
+    noted = join(_measures(turn, k))
+    if noted and state.goals:
+        opening = k.phrases["noted"].format(what=noted)
+        goals = (SEE_DOCTOR,) if WORRYING & {m.id for m in turn.mentions} else state.goals
+        return answer(Request(turn.intents, goals, state.focus, opening, skip=state.last), state, setting)
+    return _offer(turn, "ask_what", state, setting)
+
+
+def more(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Tells what the last answer left out, or says that it was all."""
+    if not state.goals:
+        return _offer(turn, "ask_what", state, setting)
+    return _continue(turn.intents, state.goals, state, setting)
+
+
+def affirm(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Takes up the first thing offered."""
+    if _details(turn) or state.pending:
+        return inform(turn, state, setting)
+    if state.offers:
+        goals = state.offers[:1]
+        return answer(Request(turn.intents, goals, state.focus), state, setting)
+    return _offer(turn, "affirm", state, setting, kind="smalltalk")
+
+
+def deny(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Takes a "no": a correction, an answer to "where?", or the end of a subject."""
+    if _details(turn) or state.pending:
+        return inform(turn, state, setting)
+    return _offer(turn, "deny", state, setting, kind="smalltalk")
+
+
+def negative_feedback(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Offers something else after "that did not help"."""
+    k = setting.k
+    if state.kind == "decline":
+        return decline(turn, state, setting)
+    if not state.goals:
+        return _offer(turn, "sorry_which", state, setting)
+    goals = (TREATMENT,) if set(state.goals) & {DESCRIBE, TREATMENT} else state.goals
+    request = Request(
+        turn.intents,
+        goals,
+        _focus(turn, state, goals, k),
+        opening=k.phrases["try_next"],
+        closing=k.phrases["try_doctor"],
+        skip=state.said,
+    )
+    return answer(request, state, setting)
+
+
+def decline(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Declines a personal medical decision, says who takes it, and helps with what the documents say."""
+    k = setting.k
+    draft = setting.draft()
+    again = state.kind == "decline"
+    draft.say(k.phrases["decline_again" if again else "decline"])
+    goals = ("medication",)
+    focus = _focus(turn, state, goals, k)
+    chosen = choose(k.goals["medication"], focus, k).leads[:2] if focus.medicines and not again else ()
+    if chosen:
+        draft.gap()
+        draft.say(k.phrases["heading"].format(heading=k.phrases["decline_more"]))
+        draft.tell(chosen, focus.body_parts)
+    elif not again:
+        draft.say(k.phrases["decline_activity"])
+    _introduce(draft, state)
+    return _reply("decline", draft, turn, replace(state.with_focus(focus), introduced=True), (SEE_DOCTOR, TREATMENT))
+
+
+def sources(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Lists the documents and sections behind the last answer."""
+    k = setting.k
+    draft = setting.draft()
+    cited = unique(f"{k.facts[f].doc}|{k.facts[f].section}" for f in state.last if f in k.facts)
+    draft.say(k.phrases["heading"].format(heading=k.phrases["source_last" if cited else "source_none"]))
+    if cited:
+        for item in cited:
+            doc, _, section = item.partition("|")
+            draft.say(f"• {k.documents[doc].title}, {section_name(section)}{_dated(k, doc)}")
+    else:
+        for document in k.documents.values():
+            draft.say(f"• {document.title}{_dated(k, document.id)}")
+    draft.gap()
+    draft.say(k.phrases["source_quality"])
+    reply, after = _reply("source", draft, turn, replace(state, introduced=True), state.offers or STARTERS)
+    return replace(reply, facts=state.last, sources=_source_list(state, setting)), after
+
+
+def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Says what the bot knows, after a message that it did not understand or that is out of scope."""
+    if state.kind == "decline":
+        return decline(turn, state, setting)
+    if (state.pending or "out_of_scope" not in turn.intents) and turn.ids(t.BODY_PART):
+        return inform(turn, state, setting)
+    if state.pending:
+        return inform(turn, state, setting)
+    draft = setting.draft()
+    draft.say(setting.k.phrases["fallback"], setting.k.phrases["fallback_help"])
+    return _reply("fallback", draft, turn, state, STARTERS)
+
+
+def small_talk(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Answers a greeting, thanks, a goodbye or "are you a person?" in a line."""
+    keys = {"greet": "greet", "thank": "thank", "goodbye": "goodbye", "bot_challenge": "bot"}
+    key = keys.get(turn.intents[0], "greet")
+    draft = setting.draft()
+    draft.say(setting.k.phrases[key])
+    if key == "greet":
+        _introduce(draft, state)
+    offers = STARTERS if key in ("greet", "bot") else ()
+    return _reply("smalltalk", draft, turn, replace(state, introduced=True), offers)
+
+
+def handoff(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Says who can help in person."""
+    draft = setting.draft()
+    draft.say(draft.phrase("handoff"))
+    return _reply("handoff", draft, turn, state, STARTERS)
+
+
+def restart(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Forgets the conversation."""
+    draft = setting.draft()
+    draft.say(setting.k.phrases["restart"])
+    return _reply("smalltalk", draft, turn, State(introduced=True), ())
+
+
+def false_alarm(turn: Turn, state: State, setting: Setting, *, alarmed: bool) -> Reply:
+    """Takes back an alarm and resumes what was being talked about, with a safety net."""
+    draft = setting.draft()
+    draft.say(draft.phrase("false_alarm" if alarmed else "false_alarm_none"))
+    return _reply("smalltalk", draft, turn, state, state.offers or STARTERS)
+
+
+# --- pieces
+
+
+def _goals(intents: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
+    """Gives the goals of the intents; a description gives way to a question asked with it."""
+    by_intent = {goal.intent: goal.id for goal in k.goals.values()}
+    asked = unique(by_intent[intent] for intent in intents if intent in by_intent)
+    return asked or (DESCRIBE,)
+
+
+def _intents(goals: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
+    return tuple("describe_problem" if goal == DESCRIBE else k.goals[goal].intent for goal in goals)
+
+
+def _focus(turn: Turn, state: State, goals: tuple[str, ...], k: Knowledge) -> Focus:
+    """Merges what the message names with what the conversation is about."""
+    said = turn.ids(t.BODY_PART)
+    moved = bool(said) and said[0] not in state.body_parts
+    corrects = CORRECTION in turn.ids(t.CUE)
+    triggers = turn.ids(t.TRIGGER) or (() if moved and not corrects else state.triggers)
+    lasting = tuple(c for c in state.conditions if c in k.conditions and k.conditions[c].hold_back)
+    focus = Focus(
+        body_parts=said or state.body_parts,
+        triggers=triggers,
+        conditions=unique((*turn.ids(t.CONDITION), *lasting)),
+        medicines=turn.ids(t.MEDICINE),
+        topics=turn.ids(t.TOPIC) if DESCRIBE not in goals else (),
+    )
+    listed = _listed(turn, state, k)
+    if listed:
+        return replace(focus, triggers=listed.triggers or focus.triggers, conditions=listed.conditions)
+    named = any(turn.ids(kind) for kind in (t.CONDITION, t.MEDICINE, t.TOPIC, t.TRIGGER, t.BODY_PART))
+    if named or DESCRIBE in goals:
+        return focus
+    carried = replace(focus, conditions=state.conditions, medicines=state.medicines, topics=state.topics)
+    return carried if _serves(carried, goals, k) else focus
+
+
+def _serves(focus: Focus, goals: Iterable[str], k: Knowledge) -> bool:
+    """Tells whether some fact of a goal's kinds is about the subject that would be carried over."""
+    return all(
+        any(k.facts[lead].kind in k.goals[goal].kinds for lead in found.leads) and found.subject_matched
+        for goal in goals
+        if goal in k.goals
+        for found in [choose(k.goals[goal], focus, k)]
+    )
+
+
+def _listed(turn: Turn, state: State, k: Knowledge) -> Focus | None:
+    """Gives the subject of "the first one": what the n-th fact of the last answer is about."""
+    for ordinal in turn.ids(t.ORDINAL):
+        index = -1 if ordinal == "last" else int(ordinal) - 1 if ordinal.isdigit() else len(state.listed)
+        if -len(state.listed) <= index < len(state.listed):
+            fact = k.facts.get(state.listed[index])
+            if fact:
+                return Focus(triggers=fact.triggers[:1], conditions=fact.conditions[:1], topics=(fact.topic,))
+    return None
+
+
+def _ordinal_opening(turn: Turn, state: State, k: Knowledge) -> str:
+    listed = _listed(turn, state, k)
+    return k.phrases["first_one"].format(what=k.topics[listed.topics[0]].name) if listed else ""
+
+
+def _remember(turn: Turn, state: State) -> State:
+    """Keeps how long, how bad and which side, the newest first."""
+    return replace(
+        state,
+        durations=unique((*turn.ids(t.DURATION), *state.durations)),
+        severities=unique((*turn.ids(t.SEVERITY), *state.severities)),
+        sides=unique((*turn.ids(t.SIDE), *state.sides)),
+    )
+
+
+def _measures(turn: Turn, k: Knowledge) -> list[str]:
+    kinds = (t.DURATION, t.SEVERITY, t.SIDE)
+    return [mention.id.replace("_", " ") for kind in kinds for mention in turn.mentions if mention.kind == kind]
+
+
+def _details(turn: Turn) -> bool:
+    return any(m.kind in t.SUBJECTS or m.kind in (t.DURATION, t.SEVERITY, t.SIDE) for m in turn.mentions)
+
+
+def _ask_place(turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, setting: Setting) -> Reply:
+    k = setting.k
+    draft = setting.draft()
+    echo = understood(focus, k)
+    draft.say(k.phrases["understood"].format(what=echo) if echo else "")
+    draft.say(k.phrases["ask_place"], "" if focus.triggers else k.phrases["ask_place_more"])
+    _introduce(draft, state)
+    after = replace(state.with_focus(focus), pending=goals, asked_place=True, introduced=True)
+    reply, after = _reply("clarify", draft, turn, after, ())
+    return replace(reply, buttons=place_buttons(k), understood=echo), after
+
+
+def _continue(intents: tuple[str, ...], goals: tuple[str, ...], state: State, setting: Setting) -> Reply:
+    """Tells what was not said yet of the same goals."""
+    k = setting.k
+    wider = (CAUSES, TREATMENT) if DESCRIBE in goals else goals
+    left = any(choose(k.goals[goal], state.focus, k, state.said).leads for goal in wider)
+    opening = k.phrases["again"] + ":" if left else ""
+    return answer(Request(intents, wider, state.focus, opening, skip=state.said), state, setting)
+
+
+def _not_covered(turn: Turn, k: Knowledge) -> str | None:
+    """Gives what is asked about and not in the documents, unless the message is a description."""
+    if turn.intents == ("describe_problem",):
+        return None
+    other = (c for c in turn.ids(t.CONDITION) if c in k.conditions and not k.conditions[c].covered)
+    return next(iter((*turn.ids(t.NOT_COVERED), *other)), None)
+
+
+def _answer_not_covered(
+    missing: str, turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, setting: Setting
+) -> Reply:
+    k = setting.k
+    item = k.not_covered.get(missing)
+    name = item.name if item else k.conditions[missing].name
+    refer = (item.refer if item else None) or k.phrases["refer_default"]
+    draft = setting.draft()
+    opening = draft.phrase("nothing_for", what=name) + " " + draft.phrase("refer", who=refer).capitalize()
+    if item and item.general:
+        return answer(Request(turn.intents, goals, replace(focus, topics=()), opening), state, setting)
+    draft.say(opening)
+    if item and item.caution:
+        caution = k.cautions[item.caution]
+        draft.cautions.append(caution.id)
+        draft.say(draft.fill(caution.caveat or ""))
+    if item and item.instead:
+        draft.gap()
+        draft.say(k.phrases["covered_nearby"])
+        draft.tell(unique(k.lead(fact) for fact in item.instead), focus.body_parts)
+    else:
+        draft.say(k.phrases["offers"])
+    _introduce(draft, state)
+    return _reply("answer", draft, turn, replace(state.with_focus(focus), introduced=True), STARTERS)
+
+
+def _offer(turn: Turn, key: str, state: State, setting: Setting, kind: str = "clarify") -> Reply:
+    draft = setting.draft()
+    draft.say(setting.k.phrases[key])
+    return _reply(kind, draft, turn, state, state.offers or STARTERS)
+
+
+def _introduce(draft: Draft, state: State) -> None:
+    if not state.introduced:
+        draft.say(draft.phrase("assistant"))
+
+
+def _dated(k: Knowledge, doc: str) -> str:
+    date = k.documents[doc].date
+    return f" ({date})" if date else ""
+
+
+def _source_list(state: State, setting: Setting) -> tuple[t.Source, ...]:
+    draft = setting.draft()
+    draft.tell(unique(setting.k.lead(fact) for fact in state.last if fact in setting.k.facts))
+    return draft.sources
+
+
+def _reply(kind: str, draft: Draft, turn: Turn, state: State, offers: Iterable[str]) -> Reply:
+    """Makes a reply of a finished draft and the state after it."""
+    k = draft.k
+    buttons: tuple[Button, ...] = goal_buttons(offers, k)
+    facts = tuple(draft.facts)
+    reply = Answer(
+        kind=kind,
+        text=draft.text,
+        intents=turn.intents,
+        buttons=buttons,
+        body_part=state.body_parts[0] if state.body_parts else None,
+        trigger=state.triggers[0] if state.triggers else None,
+        facts=facts,
+        sources=draft.sources,
+        understood=understood(state.focus, k),
+        disclaimer=k.phrases["disclaimer"],
+        cautions=tuple(draft.cautions),
+    )
+    after = replace(
+        state,
+        offers=tuple(offers),
+        said=unique((*state.said, *facts)),
+        last=facts or state.last,
+        listed=tuple(draft.listed) or state.listed,
+        kind=kind,
+    )
+    return reply, after

@@ -1,0 +1,46 @@
+"""Which questions a message asks, from the guess for the whole of it and for each of its clauses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.core.turn import unique
+
+QUESTION = "ask_"
+# A clause counts as a question of its own from this confidence on. Chosen on evaluation/utterances.jsonl and
+# dialogues.jsonl: lower splits single questions in two, higher misses second questions.
+CLAUSE_CONFIDENCE = 0.55
+# From this length on (tokens) the whole is mostly story, and its clauses tell better what is asked.
+STORY_LENGTH = 30
+MOST_QUESTIONS = 2
+_MODIFIERS = frozenset({"ask_more", "ask_source"})
+
+
+@dataclass(frozen=True)
+class Guess:
+    """An intent and how likely it is (0 to 1)."""
+
+    intent: str
+    confidence: float
+
+
+def questions(whole: Guess, parts: Sequence[Guess], length: int) -> tuple[str, ...]:
+    """Gives the intents of a message, in the order in which they are asked.
+
+    Args:
+        whole: The guess for the whole message.
+        parts: The best guess for each clause, in order.
+        length: Tokens in the message.
+    """
+    sure = [part for part in parts if _is_question(part.intent) and part.confidence >= CLAUSE_CONFIDENCE]
+    asked = unique(part.intent for part in sure)
+    if not asked:
+        return (whole.intent,)
+    if length >= STORY_LENGTH or (whole.intent in asked and len(asked) > 1):
+        return asked[-MOST_QUESTIONS:]
+    return (whole.intent,)
+
+
+def _is_question(intent: str) -> bool:
+    return intent.startswith(QUESTION) and intent not in _MODIFIERS

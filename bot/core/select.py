@@ -1,0 +1,134 @@
+"""Which facts answer a question, and in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from bot.core.turn import Focus
+from bot.knowledge.loader import Knowledge
+from bot.knowledge.schema import ANY, Fact, Goal
+
+# Weights of the ranking. What the person named outweighs where it hurts, and that outweighs the
+# goal's own order. They were set by reading answers, not fitted; tests fix the order that matters.
+NAMED_TOPIC, NAMED_THING, NAMED_TRIGGER = 12.0, 10.0, 8.0
+SAME_PLACE, WIDER_PLACE, ANY_PLACE, OTHER_PLACE = 6.0, 3.0, 1.0, -6.0
+STEP_DOWN, PER_SUPPORT, SAME_TOPIC_AGAIN, GOAL_KIND = 0.5, 0.4, 4.0, 5.0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Facts chosen for a goal.
+
+    Attributes:
+        leads: Ids of leading facts, best first.
+        place_matched: Whether one of them is about the place asked about.
+        trigger_matched: Whether one of them is about the trigger asked about.
+        subject_matched: Whether one of them is about the topic, illness or medicine asked about.
+    """
+
+    leads: tuple[str, ...]
+    place_matched: bool
+    trigger_matched: bool
+    subject_matched: bool
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    lead: str
+    score: float
+    topic: str
+    place: bool
+    trigger: bool
+    subject: bool
+
+
+def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = ()) -> Selection:
+    """Ranks the facts that serve a goal for a focus.
+
+    Args:
+        goal: What is asked.
+        focus: What it is asked about.
+        k: The knowledge base.
+        skip: Facts that were said already.
+
+    Returns:
+        All facts that fit, best first; one topic does not crowd out the others.
+    """
+    leads = [fact.id for fact in k.facts.values() if not fact.same_as and fact.id not in skip]
+    scored = (_candidate(lead, goal, focus, k) for lead in leads)
+    found = _spread([candidate for candidate in scored if candidate is not None])
+    named = focus.topics or focus.conditions or focus.medicines
+    if named and any(candidate.subject for candidate in found):
+        found = [candidate for candidate in found if candidate.subject]
+    return Selection(
+        leads=tuple(candidate.lead for candidate in found),
+        place_matched=any(candidate.place for candidate in found[: goal.limit]),
+        trigger_matched=any(candidate.trigger for candidate in found[: goal.limit]),
+        subject_matched=any(candidate.subject for candidate in found),
+    )
+
+
+def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate | None:
+    group = [k.facts[fact_id] for fact_id in k.group(lead)]
+    topic = any(fact.topic in focus.topics for fact in group)
+    thing = any(_shares(fact.conditions, focus.conditions) for fact in group) or any(
+        _shares(fact.medicines, _medicines(focus, k)) for fact in group
+    )
+    trigger = any(_shares(fact.triggers, focus.triggers) for fact in group)
+    fits = any(_serves(fact, goal) for fact in group)
+    by_trigger = trigger and any(fact.kind in goal.with_trigger for fact in group)
+    if not (fits or topic or thing or by_trigger):
+        return None
+    place = max(_place_score(fact, focus, k) for fact in group)
+    if place == OTHER_PLACE and not (topic or thing or goal.elsewhere):
+        return None
+    order = goal.first.index(group[0].topic) if group[0].topic in goal.first else len(goal.first)
+    documents = len({fact.doc for fact in group})
+    score = (
+        place
+        + NAMED_TOPIC * topic
+        + NAMED_THING * thing
+        + NAMED_TRIGGER * trigger
+        + GOAL_KIND * fits
+        - STEP_DOWN * order
+        + PER_SUPPORT * (documents - 1)
+    )
+    matched_place = place >= WIDER_PLACE
+    return _Candidate(lead, score, group[0].topic, matched_place, trigger, topic or thing)
+
+
+def _serves(fact: Fact, goal: Goal) -> bool:
+    return fact.kind in goal.kinds and (not goal.topics or fact.topic in goal.topics)
+
+
+def _medicines(focus: Focus, k: Knowledge) -> tuple[str, ...]:
+    wider = (part for name in focus.medicines if name in k.medicines for part in k.medicines[name].within)
+    return (*focus.medicines, *wider)
+
+
+def _place_score(fact: Fact, focus: Focus, k: Knowledge) -> float:
+    if _shares(fact.body_part, focus.body_parts):
+        return SAME_PLACE
+    wider = {part for name in focus.body_parts if name in k.body_parts for part in k.body_parts[name].within}
+    if _shares(fact.body_part, wider):
+        return WIDER_PLACE
+    return ANY_PLACE if ANY in fact.body_part else OTHER_PLACE
+
+
+def _shares(left: Collection[str], right: Collection[str]) -> bool:
+    return any(item in right for item in left)
+
+
+def _spread(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Orders candidates by score, each topic losing ground with each fact already taken from it."""
+    rest = sorted(candidates, key=lambda candidate: (-candidate.score, candidate.lead))
+    taken: Counter[str] = Counter()
+    ordered: list[_Candidate] = []
+    while rest:
+        best = max(rest, key=lambda candidate: candidate.score - SAME_TOPIC_AGAIN * taken[candidate.topic])
+        rest.remove(best)
+        taken[best.topic] += 1
+        ordered.append(best)
+    return ordered

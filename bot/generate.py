@@ -1,0 +1,77 @@
+"""Writes the files under data/generated/ from the knowledge base (`python -m bot.generate [--check]`)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.knowledge.loader import load_knowledge
+from bot.knowledge.safety import Reply, load_safety
+
+ROOT = Path(__file__).resolve().parents[1]
+RESPONSES = ROOT / "data" / "generated" / "red_flag_responses.yml"
+HEADER = "# Made from bot/knowledge/red_flag_replies.yml by `make knowledge`; do not edit.\n"
+FAILED = "screen-failed"
+
+
+def red_flag_responses() -> str:
+    """Gives the domain responses of all safety replies, one variation each, as YAML."""
+    k = load_knowledge()
+    replies = load_safety().replies
+    variations = [_variation(reply, k.phrases) for reply in replies]
+    plain = {"text": k.phrases["failure"], "custom": _custom("emergency")}
+    failed = {"condition": [_when(FAILED)], **plain}
+    data = {"version": "3.1", "responses": {"utter_red_flag": [plain, failed, *variations], "utter_failure": [plain]}}
+    return HEADER + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _variation(reply: Reply, phrases: Any) -> dict[str, Any]:
+    text = "\n".join([reply.text, *(f"• {bullet}" for bullet in reply.bullets)])
+    titles = [phrases["button_false_alarm"]]
+    return {
+        "condition": [_when(reply.id)],
+        "text": text,
+        "buttons": [{"title": title, "payload": title} for title in titles],
+        "custom": _custom(reply.kind),
+    }
+
+
+def _when(reply: str) -> dict[str, str]:
+    return {"type": "slot", "name": "safety_reply", "value": reply}
+
+
+def _custom(kind: str) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "kind": kind,
+        "intents": ["red_flag"],
+        "body_part": None,
+        "trigger": None,
+        "facts": [],
+        "sources": [],
+        "rule": "{safety_rule}",
+        "safety_question": None,
+        "emergency_number": "{emergency_number}",
+        "understood": None,
+        "disclaimer": None,
+    }
+
+
+def main() -> int:
+    """Writes the files, or with --check tells whether they are up to date."""
+    fresh = red_flag_responses()
+    if "--check" in sys.argv:
+        if RESPONSES.exists() and RESPONSES.read_text(encoding="utf-8") == fresh:
+            return 0
+        print(f"{RESPONSES.relative_to(ROOT)} is not up to date; run `make knowledge`.")
+        return 1
+    RESPONSES.parent.mkdir(parents=True, exist_ok=True)
+    RESPONSES.write_text(fresh, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

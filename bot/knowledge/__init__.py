@@ -1,0 +1,1 @@
+"""The medical content as data, its schema and its loader."""

@@ -1,0 +1,52 @@
+"""The words of the knowledge base: what the speller must know and where lemmas are corrected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parent
+# Files whose phrases are matched against what people write.
+MATCHED_FILES = (
+    "body_parts.yml", "conditions.yml", "context.yml", "cues.yml", "measures.yml", "medicines.yml",
+    "not_covered.yml", "signs.yml", "topics.yml", "triggers.yml",
+)  # fmt: skip
+# Fields that are written for readers and engineers, not matched.
+_PROSE = frozenset({"id", "name", "meaning", "note", "source", "instead", "refer", "caution", "category"})
+_WORD = re.compile(r"[a-z]{2,}")
+
+
+@lru_cache(maxsize=1)
+def domain_words() -> frozenset[str]:
+    """Gives every lower-case word that a matched phrase contains."""
+    words: set[str] = set()
+    for name in MATCHED_FILES:
+        path = FOLDER / name
+        if path.exists():
+            for text in _strings(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)):
+                words.update(_WORD.findall(text.lower()))
+    return frozenset(words)
+
+
+@lru_cache(maxsize=1)
+def domain_lemmas() -> dict[str, str]:
+    """Gives the lemmas in which everyday speech departs from spaCy's table (`lemmas.yml`)."""
+    data = yaml.load((FOLDER / "lemmas.yml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    return {word: lemma for lemma, words in data["lemmas"].items() for word in words}
+
+
+def _strings(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, list):
+        for item in node:
+            yield from _strings(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key not in _PROSE:
+                yield from _strings(value)

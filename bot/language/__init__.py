@@ -1,0 +1,1 @@
+"""Language: the spaCy pipeline, concept matching, the sentence encoder, the safety reader."""

@@ -1,0 +1,125 @@
+"""Finds what a message names: body parts, triggers, illnesses, medicines, measures, subjects.
+
+spaCy's PhraseMatcher does the matching, on lemmas of spelling-corrected words; the phrases come from
+the knowledge base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from spacy.language import Language
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc, Span
+
+from bot.core import turn as t
+from bot.core.turn import Mention
+from bot.knowledge.loader import Knowledge, load_knowledge
+from bot.knowledge.schema import Concept
+from bot.language.pipeline import load_nlp
+
+SYMPTOM, EXCLUDED = "symptom", "excluded"
+_EXCEPTION = "except"
+# A concept inside one of these is part of its name ("stomach" in "stomach flu").
+_SWALLOWING = frozenset({t.CONDITION, t.NOT_COVERED, t.MEDICINE})
+_MEASURE_KINDS = {"durations": t.DURATION, "severity": t.SEVERITY, "ordinals": t.ORDINAL, "sides": t.SIDE}
+# Body parts further than this from a word of pain stand equal to those without one (tokens).
+_NEAR = 6
+
+
+@dataclass(frozen=True)
+class _Match:
+    kind: str
+    id: str
+    start: int
+    end: int
+
+    def inside(self, other: _Match) -> bool:
+        """Tells whether another match covers this one and more."""
+        longer = other.end - other.start > self.end - self.start
+        return longer and other.start <= self.start and self.end <= other.end
+
+
+class ConceptFinder:
+    """Finds mentions in a document that the shared pipeline has read."""
+
+    def __init__(self, nlp: Language, knowledge: Knowledge) -> None:
+        """Compiles the phrases of the knowledge base."""
+        self._nlp = nlp
+        self._matcher = PhraseMatcher(nlp.vocab, attr="LEMMA")
+        for kind, concepts in _tables(knowledge):
+            for concept in concepts:
+                self._add(f"{kind}|{concept.id}", concept.aliases)
+                self._add(f"{_EXCEPTION}|{kind}", concept.except_)
+
+    def _add(self, key: str, phrases: Iterable[str]) -> None:
+        docs = list(self._nlp.pipe(phrases))
+        if docs:
+            self._matcher.add(key, docs)
+
+    def find(self, doc: Doc) -> tuple[Mention, ...]:
+        """Gives all mentions; of each kind the most relevant comes first."""
+        matches = _unswallowed([self._match(span) for span in self._matcher(doc, as_spans=True)])
+        places = _by_relevance([m for m in matches if m.kind == t.BODY_PART], matches)
+        others = sorted((m for m in matches if m.kind != t.BODY_PART), key=lambda m: (m.start, -m.end))
+        hidden = {(t.CUE, SYMPTOM), (t.CUE, EXCLUDED)}
+        chosen = [m for m in (*places, *others) if (m.kind, m.id) not in hidden]
+        return tuple(_mention(match, doc) for match in chosen)
+
+    def _match(self, span: Span) -> _Match:
+        kind, _, concept = self._nlp.vocab.strings[span.label].partition("|")
+        return _Match(kind, concept, span.start, span.end)
+
+
+@lru_cache(maxsize=1)
+def load_finder() -> ConceptFinder:
+    """Gives the shared finder, built once a process."""
+    return ConceptFinder(load_nlp(), load_knowledge())
+
+
+def _tables(k: Knowledge) -> Iterator[tuple[str, Iterable[Concept]]]:
+    tables: Mapping[str, Mapping[str, Concept]] = {
+        t.BODY_PART: k.body_parts,
+        t.TRIGGER: k.triggers,
+        t.CONDITION: k.conditions,
+        t.MEDICINE: k.medicines,
+        t.TOPIC: k.topics,
+        t.NOT_COVERED: k.not_covered,
+        t.CUE: k.cues,
+    }
+    for kind, concepts in tables.items():
+        yield kind, concepts.values()
+    for name, kind in _MEASURE_KINDS.items():
+        yield kind, k.measures.get(name, ())
+
+
+def _unswallowed(matches: list[_Match]) -> list[_Match]:
+    """Leaves out exceptions, what they cover, and shorter matches inside longer ones."""
+    exceptions = [m for m in matches if m.kind == _EXCEPTION]
+    kept = [m for m in matches if m.kind != _EXCEPTION and not _excepted(m, exceptions)]
+    return [m for m in kept if not any(m.inside(o) for o in kept if o.kind == m.kind or o.kind in _SWALLOWING)]
+
+
+def _excepted(match: _Match, exceptions: list[_Match]) -> bool:
+    covering = (e for e in exceptions if e.id == match.kind)
+    return any(e.start <= match.start and match.end <= e.end for e in covering)
+
+
+def _by_relevance(places: list[_Match], matches: list[_Match]) -> list[_Match]:
+    """Orders body parts: those beside a word of pain first; those excluded ("not the foot") last or not at all."""
+    symptoms = [m for m in matches if (m.kind, m.id) == (t.CUE, SYMPTOM)]
+    denied = {m.end for m in matches if (m.kind, m.id) == (t.CUE, EXCLUDED)}
+    stated = [m for m in places if m.start not in denied] or places
+
+    def distance(place: _Match) -> int:
+        gaps = (max(s.start - place.end, place.start - s.end, 0) for s in symptoms)
+        return min(min(gaps, default=_NEAR), _NEAR)
+
+    return sorted(stated, key=lambda m: (distance(m) // 3, m.start))
+
+
+def _mention(match: _Match, doc: Doc) -> Mention:
+    span = doc[match.start : match.end]
+    return Mention(match.kind, match.id, span.start_char, span.end_char)

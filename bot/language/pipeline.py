@@ -1,0 +1,102 @@
+"""The spaCy pipeline that every reader of messages shares.
+
+`spacy.blank("en")` with three components of ours and one of spaCy's:
+
+- `spelling`: sets `token.norm_` to the lower-case, corrected form; splits run-together words;
+- `norm_lemma`: looks the norm up in spaCy's lemma table ("calves" and "calvs" give one lemma);
+- `sentencizer`: sentence ends.
+
+No model is downloaded, and a message takes well under a millisecond. (No postponed annotations in
+this module: spaCy evaluates the factories' signatures.)
+"""
+
+import re
+from functools import lru_cache
+
+import spacy
+from spacy.language import Language
+from spacy.lookups import Table, load_lookups
+from spacy.tokens import Doc
+
+from bot.knowledge.vocabulary import domain_lemmas, domain_words
+from bot.language.spelling import Speller
+
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "\u00b4": "'"})
+_WORD = re.compile(r"[a-z]+")
+
+
+class SpellingComponent:
+    """Sets `token.norm_` to the corrected form and splits run-together tokens."""
+
+    def __init__(self, speller: Speller) -> None:
+        """Keeps the speller."""
+        self._speller = speller
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Corrects the norms of one document in place."""
+        self._split(doc)
+        for token in doc:
+            norm = token.norm_.lower()
+            token.norm_ = norm if token.norm_ != token.lower_ else self._speller.correct(norm)
+        return doc
+
+    def _split(self, doc: Doc) -> None:
+        pieces = {t.i: self._speller.split(t.lower_) for t in doc if t.is_ascii and t.is_alpha and len(t) > 6}
+        pieces = {index: parts for index, parts in pieces.items() if len(parts) > 1}
+        if not pieces:
+            return
+        with doc.retokenize() as retokenizer:
+            for index, parts in pieces.items():
+                token, orths, start = doc[index], [], 0
+                for part in parts:
+                    orths.append(token.text[start : start + len(part)])
+                    start += len(part)
+                retokenizer.split(token, orths, heads=[(token, i) for i in range(len(parts))])
+
+
+class NormLemmaComponent:
+    """Sets `token.lemma_` from the lookup table, by norm rather than by spelling."""
+
+    def __init__(self, table: Table, ours: dict[str, str]) -> None:
+        """Keeps spaCy's table and the lemmas that the knowledge base adds or corrects."""
+        self._table = table
+        self._ours = ours
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Fills in the lemmas of one document in place."""
+        for token in doc:
+            norm = token.norm_
+            token.lemma_ = self._ours.get(norm) or self._table.get(norm, norm)
+        return doc
+
+
+@Language.factory("spelling")
+def create_spelling(nlp: Language, name: str) -> SpellingComponent:
+    """Makes the spelling component (spaCy factory)."""
+    return SpellingComponent(Speller(domain_words()))
+
+
+@Language.factory("norm_lemma")
+def create_norm_lemma(nlp: Language, name: str) -> NormLemmaComponent:
+    """Makes the lemma component (spaCy factory)."""
+    table = load_lookups("en", ["lemma_lookup"]).get_table("lemma_lookup")
+    return NormLemmaComponent(table, domain_lemmas())
+
+
+@lru_cache(maxsize=1)
+def load_nlp() -> Language:
+    """Gives the shared pipeline, built once a process."""
+    nlp = spacy.blank("en")
+    for name in ("spelling", "norm_lemma", "sentencizer"):
+        nlp.add_pipe(name)
+    return nlp
+
+
+def clean(text: str) -> str:
+    """Gives text with typographic apostrophes made plain; every character keeps its place."""
+    return text.translate(_APOSTROPHES)
+
+
+def read(text: str) -> Doc:
+    """Reads one message; lower-casing is left to the attributes, so offsets stay true."""
+    return load_nlp()(clean(text))

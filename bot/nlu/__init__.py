@@ -1,0 +1,1 @@
+"""Rasa graph components: thin adapters over bot.language and bot.core, one a file, no medical words."""

@@ -1,0 +1,154 @@
+"""Classifier: what is asked, for the whole message and for each clause of it."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Text, Type
+
+import joblib
+import numpy as np
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.classifiers.classifier import IntentClassifier
+from rasa.nlu.featurizers.featurizer import Featurizer
+from rasa.shared.nlu.constants import INTENT, PREDICTED_CONFIDENCE_KEY, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from bot.core.questions import Guess, questions
+from bot.knowledge.loader import knowledge_digest
+from bot.language.clauses import clauses
+from bot.language.encoder import load_encoder
+from bot.nlu.language_reader import DOC
+
+# The key under which the action server finds the intents of all questions in a message.
+QUESTIONS = "questions"
+RANKING = "intent_ranking"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class QuestionClassifier(IntentClassifier, GraphComponent):
+    """Logistic regression over the sentence embedding and character n-grams."""
+
+    @staticmethod
+    def get_default_config() -> Dict[Text, Any]:
+        """Gives the options; the reasons for the values stand in config.yml."""
+        return {"C": 20.0, "min_ngram": 2, "max_ngram": 4, "min_df": 2, "max_iter": 300, "ranking_length": 10}
+
+    def __init__(
+        self,
+        config: Dict[Text, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        vectorizer: Optional[TfidfVectorizer] = None,
+        classifier: Optional[LogisticRegression] = None,
+    ) -> None:
+        """Keeps the options and, once trained, the vectorizer and the classifier."""
+        self._config = config
+        self._storage = model_storage
+        self._resource = resource
+        self._encoder = load_encoder()
+        self._vectorizer = vectorizer
+        self._classifier = classifier
+
+    @classmethod
+    def create(
+        cls,
+        config: Dict[Text, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+    ) -> QuestionClassifier:
+        """Makes an untrained component (see parent)."""
+        return cls(config, model_storage, resource)
+
+    @classmethod
+    def required_components(cls) -> List[Type]:
+        """Names what must stand before it in the pipeline."""
+        return [Featurizer]
+
+    @staticmethod
+    def required_packages() -> List[Text]:
+        """Names the packages that must be installed."""
+        return ["sklearn", "scipy", "joblib"]
+
+    @classmethod
+    def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
+        """Makes Rasa train again when the reading code changed."""
+        return knowledge_digest()
+
+    def train(self, training_data: TrainingData) -> Resource:
+        """Fits the classifier on the intent examples and keeps it in the model."""
+        examples = [e for e in training_data.intent_examples if e.get(TEXT) and e.get(INTENT)]
+        texts = [example.get(TEXT) for example in examples]
+        self._vectorizer = TfidfVectorizer(
+            analyzer="char_wb",
+            ngram_range=(self._config["min_ngram"], self._config["max_ngram"]),
+            min_df=self._config["min_df"],
+            sublinear_tf=True,
+            dtype=np.float32,
+        ).fit(texts)
+        self._classifier = LogisticRegression(
+            C=self._config["C"], class_weight="balanced", max_iter=self._config["max_iter"]
+        ).fit(self._matrix(texts, np.vstack([_embedding(e) for e in examples])), [e.get(INTENT) for e in examples])
+        with self._storage.write_to(self._resource) as folder:
+            joblib.dump((self._vectorizer, self._classifier), folder / "classifier.joblib")
+        return self._resource
+
+    @classmethod
+    def load(
+        cls,
+        config: Dict[Text, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> QuestionClassifier:
+        """Reads the trained component from the model (see parent)."""
+        with model_storage.read_from(resource) as folder:
+            vectorizer, classifier = joblib.load(folder / "classifier.joblib")
+        return cls(config, model_storage, resource, vectorizer, classifier)
+
+    def process(self, messages: List[Message]) -> List[Message]:
+        """Sets intent, ranking and the questions of each message."""
+        for message in messages:
+            text = message.get(TEXT) or ""
+            embedding = _embedding(message) if text.strip() else None
+            if self._classifier is None or embedding is None:
+                continue
+            whole = self._guesses([text], embedding)[0]
+            ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in whole]
+            message.set(INTENT, ranking[0], add_to_output=True)
+            message.set(RANKING, ranking[: self._config["ranking_length"]], add_to_output=True)
+            message.set(QUESTIONS, list(self._questions(message, whole)), add_to_output=True)
+        return messages
+
+    def _questions(self, message: Message, whole: List[Guess]) -> tuple[str, ...]:
+        doc = message.get(DOC)
+        parts = clauses(doc) if doc is not None else []
+        if len(parts) < 2:
+            return (whole[0].intent,)
+        guesses = self._guesses(parts, self._encoder.encode(parts))
+        return questions(whole[0], [guess[0] for guess in guesses], len(doc))
+
+    def _guesses(self, texts: List[Text], embeddings: np.ndarray) -> List[List[Guess]]:
+        """Gives for each text all intents, likeliest first."""
+        assert self._classifier is not None
+        rows = self._classifier.predict_proba(self._matrix(texts, embeddings))
+        names = self._classifier.classes_
+        return [[Guess(str(names[i]), float(row[i])) for i in np.argsort(-row)] for row in rows]
+
+    def _matrix(self, texts: List[Text], embeddings: np.ndarray) -> csr_matrix:
+        assert self._vectorizer is not None
+        return hstack([csr_matrix(embeddings), self._vectorizer.transform(texts)]).tocsr()
+
+
+def _embedding(message: Message) -> np.ndarray:
+    _, sentence = message.get_dense_features(TEXT)
+    if sentence is None:
+        raise ValueError("QuestionClassifier found no sentence feature; put SentenceEmbedder before it in config.yml")
+    return sentence.features

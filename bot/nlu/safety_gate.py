@@ -1,0 +1,66 @@
+"""The last word of the pipeline: a verdict of the screen overrides classifier and fallback."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Text
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.shared.nlu.constants import (
+    ENTITIES,
+    ENTITY_ATTRIBUTE_TYPE,
+    ENTITY_ATTRIBUTE_VALUE,
+    EXTRACTOR,
+    INTENT,
+    PREDICTED_CONFIDENCE_KEY,
+)
+from rasa.shared.nlu.training_data.message import Message
+
+from bot.nlu.intent_classifier import QUESTIONS, RANKING
+from bot.nlu.safety_screen import REPLY, RULE, SAFETY
+
+RED_FLAG = "red_flag"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
+class SafetyGate(GraphComponent):
+    """Turns a verdict into the intent `red_flag` and the entities that choose the reply."""
+
+    @classmethod
+    def create(
+        cls,
+        config: Dict[Text, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+    ) -> SafetyGate:
+        """Makes the component (see parent)."""
+        return cls()
+
+    def process(self, messages: List[Message]) -> List[Message]:
+        """Applies the verdict on each message."""
+        for message in messages:
+            if verdict := message.get(SAFETY):
+                self._override(message, verdict)
+        return messages
+
+    def _override(self, message: Message, verdict: Dict[Text, Text]) -> None:
+        intent = {"name": RED_FLAG, PREDICTED_CONFIDENCE_KEY: 1.0}
+        message.set(INTENT, intent, add_to_output=True)
+        # The ranking's head is what the SDK takes for the intent.
+        message.set(RANKING, [intent, *(message.get(RANKING) or [])], add_to_output=True)
+        message.set(QUESTIONS, [RED_FLAG], add_to_output=True)
+        chosen = {"safety_rule": verdict[RULE], "safety_reply": verdict[REPLY]}
+        entities = [
+            {
+                ENTITY_ATTRIBUTE_TYPE: name,
+                ENTITY_ATTRIBUTE_VALUE: value,
+                "start": 0,
+                "end": 0,
+                EXTRACTOR: type(self).__name__,
+            }
+            for name, value in chosen.items()
+        ]
+        message.set(ENTITIES, [*(message.get(ENTITIES) or []), *entities], add_to_output=True)

@@ -1,0 +1,132 @@
+"""Runs bot and action server under one supervisor (`python -m bot.serve`).
+
+honcho starts both, passes signals on, and stops the other when one dies.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from honcho.manager import Manager
+
+from bot.environment import quiet_environment
+from bot.errors import BotError, ConfigError
+from bot.knowledge.loader import load_knowledge
+from bot.knowledge.numbers import numbers
+from bot.settings import Settings, read_settings
+from bot.train import ROOT, current_model
+
+VAR = ROOT / "var"
+STOPPED_BY_SIGNAL = (130, 143)
+READY_SECONDS = 120
+
+
+def main() -> int:
+    """Checks, trains when needed, and serves until stopped.
+
+    Returns:
+        0 when stopped by a signal, else what the part that died returned (never 0).
+    """
+    try:
+        settings = read_settings()
+        check(settings)
+        model = current_model()
+    except BotError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    manager = _manager(settings, model)
+    threading.Thread(target=_announce, args=(settings,), daemon=True).start()
+    manager.loop()
+    code = manager.returncode or 1
+    return 0 if code in STOPPED_BY_SIGNAL else code
+
+
+def check(settings: Settings) -> None:
+    """Checks what can be wrong before anything is started.
+
+    Raises:
+        BotError: Something is wrong; the message says what to do.
+    """
+    load_knowledge()
+    numbers(settings.country)
+    if not settings.loopback:
+        raise ConfigError(
+            f"HOST is {settings.host}, which other machines can reach, but the REST channel in credentials.yml has no "
+            "protection. Set HOST to 127.0.0.1, or take bot.channels.rest.LoopbackRest out of credentials.yml."
+        )
+    if _taken(settings.host, settings.port):
+        raise ConfigError(
+            f"Port {settings.port} on {settings.host} is taken: something else runs there, perhaps this bot. "
+            f"Stop it, or choose another port, for example `PORT={settings.port + 1} make run`."
+        )
+
+
+def _manager(settings: Settings, model: Path) -> Manager:
+    VAR.mkdir(exist_ok=True)
+    actions_port = settings.actions_port or _free_port()
+    environment = quiet_environment(
+        ACTION_ENDPOINT_URL=f"http://127.0.0.1:{actions_port}/webhook",
+        ACTION_SERVER_SANIC_HOST="127.0.0.1",
+        CONVERSATIONS_DB=str(VAR / "conversations.db"),
+        HOST=settings.host,
+        PORT=str(settings.port),
+    )
+    manager = Manager()
+    python = shlex.quote(sys.executable)
+    # The actions listen on loopback only (bot.action_server); Rasa's own command listens everywhere.
+    manager.add_process("actions", f"exec {python} -m bot.action_server {actions_port}", env=environment, cwd=str(ROOT))
+    manager.add_process(
+        "bot",
+        f"exec {python} -m rasa run --model {shlex.quote(str(model))} --endpoints endpoints.yml "
+        f"--credentials credentials.yml --interface {settings.host} --port {settings.port}",
+        env=environment,
+        cwd=str(ROOT),
+    )
+    return manager
+
+
+def _announce(settings: Settings) -> None:
+    """Says where to chat as soon as the bot can answer."""
+    url = f"http://{settings.host}:{settings.port}"
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+                if json.load(answer)["status"] == "ok":
+                    print(
+                        f"==> Ready at {url}. Chat in a terminal with `make chat`, or POST to "
+                        f"{url}/webhooks/rest/webhook. Ctrl-C stops.",
+                        flush=True,
+                    )
+                    return
+        except (urllib.error.URLError, OSError, ValueError, KeyError):
+            pass
+        time.sleep(0.5)
+
+
+def _taken(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
