@@ -40,12 +40,12 @@ class ActionHandOff(Move):
         return dialogue.handoff(turn, state, setting)
 
 
-class ActionRestartConversation(Move):
-    """Forgets the conversation."""
+class ActionForget(Move):
+    """Forgets the conversation; replaces Rasa's own action for the intent `restart`."""
 
     def name(self) -> str:
         """Names the action."""
-        return "action_restart_conversation"
+        return "action_restart"
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""

@@ -17,6 +17,14 @@ HEADER = "# Made from bot/knowledge/red_flag_replies.yml by `make knowledge`; do
 FAILED = "screen-failed"
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes no YAML aliases: Rasa's reader loses them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Repeats what is equal (see parent)."""
+        return True
+
+
 def red_flag_responses() -> str:
     """Gives the domain responses of all safety replies, one variation each, as YAML."""
     k = load_knowledge()
@@ -25,7 +33,7 @@ def red_flag_responses() -> str:
     plain = {"text": k.phrases["failure"], "custom": _custom("emergency")}
     failed = {"condition": [_when(FAILED)], **plain}
     data = {"version": "3.1", "responses": {"utter_red_flag": [plain, failed, *variations], "utter_failure": [plain]}}
-    return HEADER + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    return HEADER + yaml.dump(data, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _variation(reply: Reply, phrases: Any) -> dict[str, Any]:

@@ -70,12 +70,12 @@ def check(settings: Settings) -> None:
 
 
 def _manager(settings: Settings, model: Path) -> Manager:
-    VAR.mkdir(exist_ok=True)
+    state = Path(settings.state_folder) if settings.state_folder else VAR
+    state.mkdir(parents=True, exist_ok=True)
     actions_port = settings.actions_port or _free_port()
     environment = quiet_environment(
         ACTION_ENDPOINT_URL=f"http://127.0.0.1:{actions_port}/webhook",
-        ACTION_SERVER_SANIC_HOST="127.0.0.1",
-        CONVERSATIONS_DB=str(VAR / "conversations.db"),
+        CONVERSATIONS_DB=str(state / "conversations.db"),
         HOST=settings.host,
         PORT=str(settings.port),
     )

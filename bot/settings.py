@@ -22,12 +22,14 @@ class Settings:
         port: Port that the bot listens on (PORT).
         actions_port: Port of the action server on loopback (ACTIONS_PORT); 0 takes a free one.
         country: Id of a country in emergency_numbers.yml, or None (COUNTRY).
+        state_folder: Folder for conversations, or None for `var` (STATE_FOLDER).
     """
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     actions_port: int = 0
     country: str | None = None
+    state_folder: str | None = None
 
     @property
     def loopback(self) -> bool:
@@ -46,6 +48,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         port=_port(environ, "PORT", DEFAULT_PORT),
         actions_port=_port(environ, "ACTIONS_PORT", 0),
         country=(environ.get("COUNTRY") or "").strip().lower() or None,
+        state_folder=environ.get("STATE_FOLDER") or None,
     )
 
 

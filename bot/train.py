@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -106,7 +107,7 @@ def _train(inputs: str) -> Path:
     result = subprocess.run(command, cwd=ROOT, env=quiet_environment(), capture_output=True, text=True, check=False)
     model = MODELS / f"{name}.tar.gz"
     if result.returncode != 0 or not model.exists():
-        reason = (result.stderr or result.stdout).strip()[-1500:]
+        reason = _reason(result.stdout + "\n" + result.stderr)
         raise ModelError(
             "Training failed. The last lines below name the file or component at fault; "
             f"`make check` says more.\n{reason}"
@@ -117,6 +118,13 @@ def _train(inputs: str) -> Path:
             old.unlink()
     print(f"==> Trained in {time.monotonic() - started:.0f} s", flush=True)
     return model
+
+
+def _reason(output: str) -> str:
+    """Gives the lines that name the fault: from the last error on, progress bars and warnings left out."""
+    lines = [line for line in output.splitlines() if line.strip() and "\r" not in line and "Warning" not in line]
+    marks = [number for number, line in enumerate(lines) if re.search(r"Error|Exception|Invalid|ERROR", line)]
+    return "\n".join(lines[marks[-1] :][:20] if marks else lines[-10:])
 
 
 def _sha256(path: Path) -> str:

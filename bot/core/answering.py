@@ -9,10 +9,13 @@ from bot.core.compose import WORD_BUDGET, Draft, goal_buttons, join
 from bot.core.select import Selection, choose
 from bot.core.turn import Answer, Button, Focus, State, unique
 from bot.knowledge.loader import Knowledge
-from bot.knowledge.schema import Goal
+from bot.knowledge.schema import Goal, SafetyNet
 
 DESCRIBE = "describe"
 SEE_DOCTOR, TREATMENT, CAUSES = "see_doctor", "treatment", "causes"
+HOLD_BACK = "hold_back"
+# Offered after the answer to a described problem.
+FOLLOW_DESCRIPTION = ("heat_or_cold", "prevention", "exercise", SEE_DOCTOR)
 MAX_BUTTONS = 4
 
 
@@ -55,6 +58,11 @@ class _Section:
     selection: Selection
     limit: int
 
+    @property
+    def told(self) -> int:
+        """How many facts it tells."""
+        return min(self.limit, len(self.selection.leads))
+
 
 def answer(request: Request, state: State, setting: Setting) -> tuple[Answer, State]:
     """Answers a question from the facts and gives the state after it.
@@ -62,15 +70,20 @@ def answer(request: Request, state: State, setting: Setting) -> tuple[Answer, St
     The answer is cut to a readable length: facts are left for "more" until it fits.
     """
     k = setting.k
-    goals = _without_self_care(request, setting)
-    sections = [_section(goal, limit, request, k) for goal, limit in goals]
-    longest = max((min(s.limit, len(s.selection.leads)) for s in sections), default=0)
-    draft = _write(sections, longest, request, state, setting)
-    for cut in range(longest - 1, 0, -1):
-        if draft.words <= WORD_BUDGET + _extra_words(draft, state):
-            break
-        draft = _write(sections, cut, request, state, setting)
+    sections = [_section(goal, limit, request, k) for goal, limit in _without_self_care(request, setting)]
+    draft = _write(sections, request, state, setting)
+    while draft.words > WORD_BUDGET and (shorter := _shortened(sections)):
+        sections = shorter
+        draft = _write(sections, request, state, setting)
     return _finish(draft, sections, request, state, setting)
+
+
+def _shortened(sections: list[_Section]) -> list[_Section] | None:
+    """Takes one fact off the longest section (of equals the last), or gives None when each tells but one."""
+    longest = max(reversed(sections), key=lambda section: section.told, default=None)
+    if longest is None or longest.told <= 1:
+        return None
+    return [replace(s, limit=s.told - 1) if s is longest else s for s in sections]
 
 
 def understood(focus: Focus, k: Knowledge) -> str | None:
@@ -94,15 +107,18 @@ def _without_self_care(request: Request, setting: Setting) -> list[tuple[str, in
             wanted.append((goal, k.goals[goal].limit))
     if len(request.goals) > 1:
         wanted = [(goal, min(limit, 2)) for goal, limit in wanted]
-    if _barred(request.focus, k):
+    if _bars(request, k):
         kept = [(goal, limit) for goal, limit in wanted if not k.goals[goal].treats]
         wanted = kept if any(goal == SEE_DOCTOR for goal, _ in kept) else [*kept, (SEE_DOCTOR, 2)]
     return wanted
 
 
-def _barred(focus: Focus, k: Knowledge) -> bool:
-    unsafe_place = any(not k.body_parts[part].self_care for part in focus.body_parts)
-    return unsafe_place or bool(_held_back(focus, k))
+def _bars(request: Request, k: Knowledge) -> tuple[str, ...]:
+    """Gives the bars to self-care that apply when self-care is asked for."""
+    if not (DESCRIBE in request.goals or any(k.goals[goal].treats for goal in request.goals)):
+        return ()
+    places = tuple(part for part in request.focus.body_parts if not k.body_parts[part].self_care)
+    return (*places, HOLD_BACK) if _held_back(request.focus, k) else places
 
 
 def _held_back(focus: Focus, k: Knowledge) -> tuple[str, ...]:
@@ -114,39 +130,40 @@ def _section(goal_id: str, limit: int, request: Request, k: Knowledge) -> _Secti
     return _Section(goal, choose(goal, request.focus, k, request.skip), limit)
 
 
-def _write(sections: Sequence[_Section], most: int, request: Request, state: State, setting: Setting) -> Draft:
+def _write(sections: Sequence[_Section], request: Request, state: State, setting: Setting) -> Draft:
     draft = setting.draft()
     k, focus = setting.k, request.focus
+    net = _safety_net(sections, request, k)
+    # What the safety net will say at the end needs no caveat of its own before.
+    draft.cautions.extend(net.carries if net else ())
     draft.say(request.opening)
-    _write_bars(draft, request)
+    for bar in _bars(request, k):
+        draft.cautions.extend(k.bars[bar].carries)
+        draft.warn(k.bars[bar], what=join(k.conditions[c].name for c in _held_back(focus, k)))
     told: set[str] = set()
     for section in sections:
-        leads = [lead for lead in section.selection.leads if lead not in told][: min(section.limit, most)]
+        leads = [lead for lead in section.selection.leads if lead not in told][: section.limit]
         told.update(leads)
         differing = _differences(section, request)
         if not leads and not differing:
             continue
         draft.gap()
-        draft.say(_heading(section, focus, k))
+        draft.say(_heading(section, focus, draft))
         for difference in differing:
             draft.differ(difference)
         # What the disagreement told already needs no bullet of its own.
         draft.tell([lead for lead in leads if lead not in draft.facts], focus.body_parts)
-    if not told and not draft.facts:
+    if not draft.facts:
         draft.say(draft.phrase("all_said" if request.skip else "nothing"))
-    _write_closing(draft, sections, request, state)
+    draft.gap()
+    if net:
+        draft.warn(net)
+    draft.say(request.closing)
+    if any(section.goal.treats for section in sections):
+        draft.footer(draft.phrase("disclaimer"))
+    if not state.introduced:
+        draft.footer(draft.phrase("assistant"))
     return draft
-
-
-def _write_bars(draft: Draft, request: Request) -> None:
-    """Says why self-care is left out, if it is."""
-    k, focus = draft.k, request.focus
-    if held := _held_back(focus, k):
-        draft.say(draft.phrase("hold_back", what=join(k.conditions[c].name for c in held)))
-    treats = DESCRIBE in request.goals or any(k.goals[g].treats for g in request.goals if g in k.goals)
-    for part in focus.body_parts:
-        if treats and not k.body_parts[part].self_care:
-            draft.say(draft.phrase(f"no_self_care_{part}"))
 
 
 def _differences(section: _Section, request: Request) -> tuple[str, ...]:
@@ -154,39 +171,30 @@ def _differences(section: _Section, request: Request) -> tuple[str, ...]:
     return () if request.skip or named else section.goal.disagreements[:1]
 
 
-def _heading(section: _Section, focus: Focus, k: Knowledge) -> str:
+def _heading(section: _Section, focus: Focus, draft: Draft) -> str:
+    """Gives the heading, which says once an answer that the facts are not about the place or trigger."""
     selection, heading = section.selection, section.goal.heading
+    k = draft.k
     about_named = selection.subject_matched and (focus.topics or focus.conditions or focus.medicines)
-    if focus.triggers and not selection.trigger_matched and section.goal.id == CAUSES and not about_named:
-        return k.phrases["heading_trigger"].format(
-            heading=heading, trigger=k.triggers[focus.triggers[0]].name
-        )
-    if focus.body_parts and not selection.place_matched and not about_named:
-        places = join(k.body_parts[part].name for part in focus.body_parts)
-        return k.phrases["heading_place"].format(heading=heading, place=places)
+    if not about_named and not draft.generalised:
+        if focus.triggers and not selection.trigger_matched and section.goal.id == CAUSES:
+            draft.generalised = True
+            trigger = k.triggers[focus.triggers[0]].name
+            return k.phrases["heading_trigger"].format(heading=heading, trigger=trigger)
+        if focus.body_parts and not selection.place_matched and section.goal.id != SEE_DOCTOR:
+            draft.generalised = True
+            places = join(k.body_parts[part].name for part in focus.body_parts)
+            return k.phrases["heading_place"].format(heading=heading, place=places)
     return k.phrases["heading"].format(heading=heading)
 
 
-def _write_closing(draft: Draft, sections: Sequence[_Section], request: Request, state: State) -> None:
-    k = draft.k
-    draft.gap()
-    if any(section.goal.safety_net for section in sections) or _barred(request.focus, k):
-        draft.say(draft.fill(_safety_net(request.focus, k)))
-    draft.say(request.closing)
-    if any(section.goal.treats for section in sections):
-        draft.say(draft.phrase("disclaimer"))
-    if not state.introduced:
-        draft.say(draft.phrase("assistant"))
-
-
-def _safety_net(focus: Focus, k: Knowledge) -> str:
-    region = k.body_parts[focus.body_parts[0]].region if focus.body_parts else "any"
-    return k.safety_nets[region].text
-
-
-def _extra_words(draft: Draft, state: State) -> int:
-    """Words that are said once a conversation and do not count against the length of an answer."""
-    return 0 if state.introduced else len(draft.phrase("assistant").split())
+def _safety_net(sections: Sequence[_Section], request: Request, k: Knowledge) -> SafetyNet | None:
+    """Gives the warning signs for the place, unless a bar has said them."""
+    bars = _bars(request, k)
+    if HOLD_BACK not in bars and bars or not any(section.goal.safety_net for section in sections):
+        return None
+    places = request.focus.body_parts
+    return k.safety_nets[k.body_parts[places[0]].region if places else "any"]
 
 
 def _finish(
@@ -196,7 +204,7 @@ def _finish(
     waiting = any(
         lead not in draft.facts for section in sections for lead in section.selection.leads[: section.limit + 4]
     )
-    offers = _offers(request.goals, k)
+    offers = _offers(request, k)
     reply = Answer(
         kind="answer",
         text=draft.text,
@@ -225,11 +233,15 @@ def _finish(
     return reply, after
 
 
-def _offers(goals: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
+def _offers(request: Request, k: Knowledge) -> tuple[str, ...]:
+    """Gives the goals to offer next; none that treats where self-care is barred."""
+    goals = request.goals
     told = {part.goal for part in k.describe} if DESCRIBE in goals else set(goals)
-    follow = ("heat_or_cold", "prevention", "exercise") if DESCRIBE in goals else ()
+    follow = FOLLOW_DESCRIPTION if DESCRIBE in goals else ()
     named = (goal for name in goals if name in k.goals for goal in k.goals[name].next)
-    return tuple(goal for goal in unique((*follow, *named)) if goal not in told)[: MAX_BUTTONS - 1]
+    barred = bool(_bars(replace(request, goals=(DESCRIBE,)), k))
+    open_goals = (goal for goal in unique((*follow, *named)) if not (barred and k.goals[goal].treats))
+    return tuple(goal for goal in open_goals if goal not in told)[: MAX_BUTTONS - 1]
 
 
 def _more(k: Knowledge) -> tuple[Button, ...]:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 from bot.core.turn import Button, Source, unique
 from bot.knowledge.loader import Knowledge
-from bot.knowledge.schema import ANY, count_words
+from bot.knowledge.schema import ANY, SafetyNet, count_words
 
 # Readable on a phone without scrolling (issue: about 90 words before sources).
-WORD_BUDGET = 90
+WORD_BUDGET = 100
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 INTRODUCTION = "intro"
+NUMBER = "emergency_number"
 
 
 @dataclass
@@ -29,7 +30,11 @@ class Draft:
         emergency_number: What to write for `{emergency_number}`.
         lines: The text so far; an empty string is a blank line.
         facts: Facts told, in order.
-        cautions: Cautions whose caveats were told.
+        cautions: Cautions whose caveats were told or will be.
+        disagreements: Disagreements shown.
+        listed: Leading facts told, in order.
+        footers: Small print under the text.
+        generalised: Whether it was said that the facts are not about the place or trigger asked about.
     """
 
     k: Knowledge
@@ -39,22 +44,41 @@ class Draft:
     cautions: list[str] = field(default_factory=list)
     disagreements: list[str] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
+    generalised: bool = False
+    footers: list[str] = field(default_factory=list)
     _sources: dict[tuple[str, str], int] = field(default_factory=dict)
+    _number_said: bool = False
 
     def phrase(self, key: str, **values: str) -> str:
         """Gives one of our fixed sentences with its names filled in."""
         return self.fill(self.k.phrases[key], **values)
 
     def fill(self, text: str, **values: str) -> str:
-        """Fills in `{emergency_number}` and other names; unknown names are left out."""
-        known = {"emergency_number": self.emergency_number, **values}
-        return _PLACEHOLDER.sub(lambda match: known.get(match.group(1), ""), text)
+        """Fills in `{emergency_number}` (in full only once) and other names; unknown names are left out."""
+
+        def value(match: re.Match[str]) -> str:
+            if match.group(1) != NUMBER:
+                return values.get(match.group(1), "")
+            if self._number_said:
+                return self.k.phrases["emergency_number_again"]
+            self._number_said = True
+            return self.emergency_number
+
+        return _PLACEHOLDER.sub(value, text)
+
+    def warn(self, net: SafetyNet, **values: str) -> None:
+        """Adds a warning from outside the documents."""
+        self.say(self.fill(net.text, **values))
 
     def say(self, *sentences: str) -> None:
         """Adds a line of our own sentences."""
         text = " ".join(sentence for sentence in sentences if sentence)
         if text:
             self.lines.append(text)
+
+    def footer(self, sentence: str) -> None:
+        """Adds a line of small print, which does not count as length."""
+        self.footers.append(sentence)
 
     def gap(self) -> None:
         """Adds a blank line, never two."""
@@ -109,8 +133,9 @@ class Draft:
 
     @property
     def words(self) -> int:
-        """Words so far, sources not counted."""
-        return sum(count_words(re.sub(r"\[\d+\]", "", line)) for line in self.lines)
+        """Words so far; sources, small print and the list of emergency numbers not counted."""
+        plain = (re.sub(r"\[\d+\]", "", line).replace(self.emergency_number, NUMBER) for line in self.lines)
+        return sum(count_words(line) for line in plain)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -123,7 +148,7 @@ class Draft:
     @property
     def text(self) -> str:
         """The whole reply, sources included."""
-        body = "\n".join(self.lines).strip()
+        body = "\n".join([*self.lines, *self.footers]).strip()
         if not self._sources:
             return body
         named = "; ".join(f"[{s.ref}] {s.title}, {s.section}" for s in self.sources)

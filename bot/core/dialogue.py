@@ -103,15 +103,13 @@ def negative_feedback(turn: Turn, state: State, setting: Setting) -> Reply:
         return decline(turn, state, setting)
     if not state.goals:
         return _offer(turn, "sorry_which", state, setting)
-    goals = (TREATMENT,) if set(state.goals) & {DESCRIBE, TREATMENT} else state.goals
-    request = Request(
-        turn.intents,
-        goals,
-        _focus(turn, state, goals, k),
-        opening=k.phrases["try_next"],
-        closing=k.phrases["try_doctor"],
-        skip=state.said,
-    )
+    treated = DESCRIBE in state.goals or any(k.goals[goal].treats for goal in state.goals)
+    goals = (TREATMENT,) if treated else state.goals
+    # What was tried, and named as such, is not offered again in other words.
+    tried = tuple(fact.id for fact in k.facts.values() if fact.topic in turn.ids(t.TOPIC))
+    focus = replace(_focus(turn, state, goals, k), topics=(), conditions=(), medicines=())
+    skip = unique((*state.said, *tried))
+    request = Request(turn.intents, goals, focus, k.phrases["try_next"], k.phrases["try_doctor"], skip)
     return answer(request, state, setting)
 
 
@@ -216,7 +214,7 @@ def _intents(goals: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
 def _focus(turn: Turn, state: State, goals: tuple[str, ...], k: Knowledge) -> Focus:
     """Merges what the message names with what the conversation is about."""
     said = turn.ids(t.BODY_PART)
-    moved = bool(said) and said[0] not in state.body_parts
+    moved = bool(said) and bool(state.body_parts) and said[0] not in state.body_parts
     corrects = CORRECTION in turn.ids(t.CUE)
     triggers = turn.ids(t.TRIGGER) or (() if moved and not corrects else state.triggers)
     lasting = tuple(c for c in state.conditions if c in k.conditions and k.conditions[c].hold_back)
@@ -295,12 +293,15 @@ def _ask_place(turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, s
 
 
 def _continue(intents: tuple[str, ...], goals: tuple[str, ...], state: State, setting: Setting) -> Reply:
-    """Tells what was not said yet of the same goals."""
+    """Tells what was not said yet of the same goals, or says that it was all."""
     k = setting.k
+    focus = state.focus
     wider = (CAUSES, TREATMENT) if DESCRIBE in goals else goals
-    left = any(choose(k.goals[goal], state.focus, k, state.said).leads for goal in wider)
-    opening = k.phrases["again"] + ":" if left else ""
-    return answer(Request(intents, wider, state.focus, opening, skip=state.said), state, setting)
+    every = unique(lead for goal in wider for lead in choose(k.goals[goal], focus, k).leads)
+    if any(lead not in state.said for lead in every):
+        skip = tuple(lead for lead in every if lead in state.said)
+        return answer(Request(intents, wider, focus, k.phrases["again"], skip=skip), state, setting)
+    return answer(Request(intents, wider, focus, k.phrases["all_said_again"]), state, setting)
 
 
 def _not_covered(turn: Turn, k: Knowledge) -> str | None:
@@ -345,7 +346,7 @@ def _offer(turn: Turn, key: str, state: State, setting: Setting, kind: str = "cl
 
 def _introduce(draft: Draft, state: State) -> None:
     if not state.introduced:
-        draft.say(draft.phrase("assistant"))
+        draft.footer(draft.phrase("assistant"))
 
 
 def _dated(k: Knowledge, doc: str) -> str:

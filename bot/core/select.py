@@ -42,6 +42,7 @@ class _Candidate:
     place: bool
     trigger: bool
     subject: bool
+    fits: bool
 
 
 def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = ()) -> Selection:
@@ -59,15 +60,20 @@ def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = ()) -
     leads = [fact.id for fact in k.facts.values() if not fact.same_as and fact.id not in skip]
     scored = (_candidate(lead, goal, focus, k) for lead in leads)
     found = _spread([candidate for candidate in scored if candidate is not None])
-    named = focus.topics or focus.conditions or focus.medicines
-    if named and any(candidate.subject for candidate in found):
-        found = [candidate for candidate in found if candidate.subject]
+    found = _about_subject(found)
     return Selection(
         leads=tuple(candidate.lead for candidate in found),
         place_matched=any(candidate.place for candidate in found[: goal.limit]),
         trigger_matched=any(candidate.trigger for candidate in found[: goal.limit]),
         subject_matched=any(candidate.subject for candidate in found),
     )
+
+
+def _about_subject(found: list[_Candidate]) -> list[_Candidate]:
+    """Keeps to the subject that was named: its facts of the goal's kinds, else all its facts."""
+    about = [candidate for candidate in found if candidate.subject]
+    fitting = [candidate for candidate in about if candidate.fits]
+    return fitting or about or found
 
 
 def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate | None:
@@ -81,6 +87,8 @@ def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate 
     by_trigger = trigger and any(fact.kind in goal.with_trigger for fact in group)
     if not (fits or topic or thing or by_trigger):
         return None
+    if any(group[0].topic in k.body_parts[part].unsuited for part in focus.body_parts):
+        return None
     place = max(_place_score(fact, focus, k) for fact in group)
     if place == OTHER_PLACE and not (topic or thing or goal.elsewhere):
         return None
@@ -91,12 +99,12 @@ def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate 
         + NAMED_TOPIC * topic
         + NAMED_THING * thing
         + NAMED_TRIGGER * trigger
-        + GOAL_KIND * fits
+        + GOAL_KIND * (fits or by_trigger)
         - STEP_DOWN * order
         + PER_SUPPORT * (documents - 1)
     )
     matched_place = place >= WIDER_PLACE
-    return _Candidate(lead, score, group[0].topic, matched_place, trigger, topic or thing)
+    return _Candidate(lead, score, group[0].topic, matched_place, trigger, topic or thing, fits)
 
 
 def _serves(fact: Fact, goal: Goal) -> bool:

@@ -1,0 +1,1 @@
+"""Measurements: figures in the docs come from the commands in this package."""

@@ -53,6 +53,7 @@ class Knowledge:
     disagreements: Mapping[str, schema.Disagreement]
     claims: Mapping[str, schema.Claim]
     safety_nets: Mapping[str, schema.SafetyNet]
+    bars: Mapping[str, schema.SafetyNet]
     goals: Mapping[str, schema.Goal]
     describe: tuple[DescribePart, ...]
     phrases: Mapping[str, str]
@@ -127,6 +128,7 @@ class _Reader:
             disagreements=self._records("disagreements.yml", "disagreements", schema.Disagreement),
             claims=self._records("corroboration.yml", "corroboration", schema.Claim),
             safety_nets=self._records("safety_nets.yml", "safety_nets", schema.SafetyNet),
+            bars=self._records("safety_nets.yml", "bars", schema.SafetyNet),
             goals=self._parse("goals.yml", goals.get("goals", []), schema.Goal),
             describe=tuple(DescribePart(**part) for part in goals.get("describe", [])),
             phrases=MappingProxyType(dict(self._file("phrases.yml").get("phrases", {}))),
@@ -261,6 +263,11 @@ def _check_references(k: Knowledge) -> Iterable[str]:
         where = f"body_parts.yml: {part.id}"
         yield from _unknown(where, "within", part.within, k.body_parts, "body_parts.yml")
         yield from _unknown(where, "region", [part.region], k.safety_nets, "safety_nets.yml")
+        yield from _unknown(where, "unsuited", part.unsuited, k.topics, "topics.yml")
+        if not part.self_care and part.id not in k.bars:
+            yield f"{where}: self_care: is false, but safety_nets.yml has no bar '{part.id}'; add one"
+    for net in (*k.safety_nets.values(), *k.bars.values()):
+        yield from _unknown(f"safety_nets.yml: {net.id}", "carries", net.carries, k.cautions, "cautions.yml")
     for goal in k.goals.values():
         where = f"goals.yml: {goal.id}"
         yield from _unknown(where, "topics", (*goal.topics, *goal.first), k.topics, "topics.yml")

@@ -18,11 +18,11 @@ MAX_FIRST_BUBBLE = 60  # shared/safety/wording.md EM-2
 
 
 def _lines(value: Any) -> Any:
-    """Gives the lines of a text block as a list; a line that begins with # is a comment."""
+    """Gives the lines of a text block as a list; lines that begin with a hash and a space are comments."""
     if not isinstance(value, str):
         return value
     lines = (line.strip() for line in value.splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    return tuple(line for line in lines if line and not line.startswith("# "))
 
 
 class Sign(Record):

@@ -82,6 +82,7 @@ class BodyPart(Concept):
     within: tuple[str, ...] = ()
     region: str
     self_care: bool
+    unsuited: tuple[str, ...] = ()
     buttons: bool = False
 
 
@@ -203,6 +204,7 @@ class SafetyNet(Record):
 
     text: str
     source: str
+    carries: tuple[str, ...] = ()
     reviewed: bool = False
 
 

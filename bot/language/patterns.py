@@ -1,13 +1,13 @@
 """The small language in which signs and cues are written, compiled to spaCy Matcher patterns.
 
-    can't|unable to        -> see below: alternatives of single words, no spaces
-    (can't|unable to)      alternatives of several words
-    {back}                 any entry of a group
-    word                   the word in any inflection; =word only as written
-    word?                  may be absent (also group? and (...)?)
-    /regex/                a token by regular expression
-    ..   ...               up to 2, up to 5 other words of the same sentence
-    a b ~ c                both sides in either order, up to 4 words between them
+    word          the word in any inflection; =word only as written
+    a|b           either word
+    (a b|c d)     either phrase
+    {group}       any entry of a group
+    #6-99         a number from 6 to 99; #38-41c with a unit written on to it
+    word?         may be missing (also {group}? and (...)?)
+    ..   ...      up to 2, up to 5 other words of the same sentence
+    this ~ that   both sides in either order, up to 4 words between them
 
 Words are compared by the pipeline's corrected spelling (`token.norm_`).
 """
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from itertools import product
+from itertools import permutations, product
 from typing import Any, Union
 
 from spacy.lang.en.stop_words import STOP_WORDS
@@ -29,23 +29,25 @@ from spacy.language import Language
 
 from bot.errors import KnowledgeError
 
-_ELEMENT = re.compile(r"/[^/]+/\??|\([^)]*\)\??|\S+")
+_ELEMENT = re.compile(r"\([^)]*\)\??|\S+")
+_RANGE = re.compile(r"#(\d+)-(\d+)([a-z]*)")
+_DECIMALS_UP_TO = 45  # temperatures are written with decimals, years and doses are not
 _GAPS = {"..": 2, "...": 5}
-_EITHER_ORDER_GAP = 4
 # Words that a gap never skips: behind them stands another sentence, or the opposite.
 _GAP_STOPS = (".", "!", "?", ";", "no", "not", "nt", "never", "without", "nor", "none", "nothing", "neither", "but")
 
 Words = frozenset[str]
-Step = Union[Words, re.Pattern[str], int]  # a word, a regular expression, or a gap of so many words
+Step = Union[Words, int]  # a word, or a gap of so many words
 Variant = tuple[Step, ...]
+_EITHER_ORDER: list[Variant] = [(4,)]  # the gap on either side of ~
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """Matcher patterns, and the words of which a text must hold one for any of them to match."""
+    """Matcher patterns, and sets of words of each of which a text must hold one for any to match."""
 
     patterns: list[list[dict[str, Any]]]
-    anchors: Words | None
+    needs: tuple[Words, ...]
 
 
 class PatternCompiler:
@@ -63,55 +65,42 @@ class PatternCompiler:
         self._groups = groups
         self._ours = lemmas
 
-    def compile(self, sources: Iterable[str]) -> Compiled:
-        """Compiles patterns that mean the same thing.
+    def compile(self, source: str) -> Compiled:
+        """Compiles one pattern.
 
         Raises:
-            KnowledgeError: A pattern names an unknown group or is empty.
+            KnowledgeError: The pattern names an unknown group or holds no word.
         """
-        variants = list(dict.fromkeys(v for source in sources for v in self._variants(source)))
-        anchors: set[str] = set()
-        for variant in variants:
-            anchor = _anchor(variant)
-            if anchor is None:
-                return Compiled([_to_matcher(v) for v in variants], None)
-            anchors |= anchor
-        return Compiled([_to_matcher(v) for v in variants], frozenset(anchors))
+        sides = [self._choices(side) for side in source.split(" ~ ")]
+        needs = tuple(need for side in sides for choice in side if (need := _need(choice)))
+        if not needs:
+            raise KnowledgeError(f"pattern '{source}' fits any text; give it a word that must be there")
+        if len(sides) > 2:
+            raise KnowledgeError(f"pattern '{source}' has more than one ~; write it as two patterns")
+        orders = [sides[0]] if len(sides) == 1 else [a + [_EITHER_ORDER] + b for a, b in permutations(sides)]
+        variants = dict.fromkeys(_joined(parts) for order in orders for parts in product(*order))
+        return Compiled([_to_matcher(variant) for variant in variants], tuple(sorted(needs, key=_commonness)))
 
-    def _variants(self, source: str) -> list[Variant]:
-        sides = [self._sequence(side) for side in source.split(" ~ ")]
-        if len(sides) == 1:
-            found = sides[0]
-        else:
-            gap: Variant = (_EITHER_ORDER_GAP,)
-            left, right = sides
-            found = [a + gap + b for a, b in product(left, right)] + [b + gap + a for a, b in product(left, right)]
-        if not found or not all(any(not isinstance(step, int) for step in variant) for variant in found):
-            raise KnowledgeError(f"pattern '{source}' matches nothing or anything; give it a word")
-        return found
-
-    def _sequence(self, source: str) -> list[Variant]:
-        choices = [self._element(element) for element in _ELEMENT.findall(source)]
-        return [tuple(step for part in combo for step in part) for combo in product(*choices)]
+    def _choices(self, source: str) -> list[list[Variant]]:
+        return [self._element(element) for element in _ELEMENT.findall(source)]
 
     def _element(self, element: str) -> list[Variant]:
         if element in _GAPS:
             return [(_GAPS[element],)]
         optional = element.endswith("?") and len(element) > 1
         element = element[:-1] if optional else element
-        if element.startswith("/"):
-            found: list[Variant] = [(re.compile(element[1:-1]),)]
-        else:
-            found = _merge(self._options(element.strip("()")))
+        found = _merge(self._options(element.strip("()")))
         return [*found, ()] if optional else found
 
     def _options(self, alternatives: str) -> Iterable[Variant]:
         for option in alternatives.split("|"):
             parts = [self._part(word) for word in option.split()]
             for combo in product(*parts):
-                yield tuple(step for part in combo for step in part)
+                yield _joined(combo)
 
     def _part(self, word: str) -> list[Variant]:
+        if numbers := _RANGE.fullmatch(word):
+            return [(_numbers(int(numbers[1]), int(numbers[2]), numbers[3]),)]
         if not word.startswith("{"):
             return [self._word(word)]
         name = word.strip("{}")
@@ -142,24 +131,47 @@ class PatternCompiler:
         return forms
 
 
+def _numbers(first: int, last: int, unit: str) -> Words:
+    whole = [str(number) for number in range(first, last + 1)]
+    parts = [f"{w}.{d}" for w in whole for d in range(10)] if last <= _DECIMALS_UP_TO else []
+    return frozenset(number + unit for number in whole + parts)
+
+
+def _joined(parts: Iterable[Variant]) -> Variant:
+    return tuple(step for part in parts for step in part)
+
+
 def _merge(variants: Iterable[Variant]) -> list[Variant]:
-    """Makes one step of all alternatives that are a single word."""
-    words: set[str] = set()
-    longer: list[Variant] = []
-    for variant in variants:
-        if len(variant) == 1 and isinstance(variant[0], frozenset):
-            words |= variant[0]
-        else:
-            longer.append(variant)
-    return [(frozenset(words),), *longer] if words else longer
+    """Makes one variant of those that differ in a single word, so that fewer patterns say the same."""
+    merged = list(dict.fromkeys(variants))
+    for place in range(max(map(len, merged), default=0)):
+        groups: dict[Variant, set[str]] = {}
+        for variant in merged:
+            step = variant[place] if place < len(variant) else 0
+            if isinstance(step, frozenset):
+                groups.setdefault(variant[:place] + (0,) + variant[place + 1 :], set()).update(step)
+            else:
+                groups.setdefault(variant, set())
+        merged = [
+            rest[:place] + (frozenset(words),) + rest[place + 1 :] if words else rest
+            for rest, words in groups.items()
+        ]
+    return merged
 
 
-def _anchor(variant: Variant) -> Words | None:
-    """Gives the words of the step that fewest texts hold: few words, and no everyday ones."""
-    steps = [step for step in variant if isinstance(step, frozenset)]
-    if not steps:
-        return None
-    return min(steps, key=lambda step: (bool(step & STOP_WORDS), len(step)))
+def _need(choice: Iterable[Variant]) -> Words | None:
+    """Gives words of which a text must hold one for the choice to match; none if it may be absent."""
+    needed: set[str] = set()
+    for variant in choice:
+        steps = [step for step in variant if isinstance(step, frozenset)]
+        if not steps:
+            return None
+        needed |= min(steps, key=_commonness)
+    return frozenset(needed)
+
+
+def _commonness(words: Words) -> tuple[int, int]:
+    return len(words & STOP_WORDS), len(words)
 
 
 def _to_matcher(variant: Variant) -> list[dict[str, Any]]:
@@ -167,8 +179,6 @@ def _to_matcher(variant: Variant) -> list[dict[str, Any]]:
     for step in variant:
         if isinstance(step, int):
             pattern += [{"NORM": {"NOT_IN": list(_GAP_STOPS)}, "OP": "?"}] * step
-        elif isinstance(step, frozenset):
-            pattern.append({"NORM": {"IN": sorted(step)}} if len(step) > 1 else {"NORM": next(iter(step))})
         else:
-            pattern.append({"NORM": {"REGEX": step.pattern}})
+            pattern.append({"NORM": {"IN": sorted(step)}} if len(step) > 1 else {"NORM": next(iter(step))})
     return pattern

@@ -18,7 +18,7 @@ from bot.core.context import Cue, Target, judge
 from bot.core.screen import Condition, Finding, Rule, ScreenResult, Urgency, decide
 from bot.knowledge.safety import RedFlag, SafetyData, load_safety
 from bot.knowledge.vocabulary import domain_lemmas
-from bot.language.patterns import PatternCompiler
+from bot.language.patterns import PatternCompiler, Words
 from bot.language.pipeline import clean, load_nlp
 
 # A message longer than a piece is read piece by piece, so that time grows no faster than length;
@@ -36,32 +36,32 @@ _log = logging.getLogger(__name__)
 
 
 class WordMatcher:
-    """Finds named patterns; tries only those of which the text holds an anchor word."""
+    """Finds named patterns; runs spaCy's Matcher only for those whose words the text holds."""
 
-    def __init__(self, nlp: Language, compiler: PatternCompiler, sources: Iterable[tuple[str, ...]]) -> None:
-        """Compiles one list of patterns after another; a match tells the list's place."""
-        self._matchers: list[Matcher] = []
+    def __init__(self, nlp: Language, compiler: PatternCompiler, sources: Iterable[Iterable[str]]) -> None:
+        """Compiles lists of patterns; a match tells the place of its list."""
+        self._entries: list[tuple[int, Matcher, tuple[Words, ...]]] = []
         self._by_word: dict[str, list[int]] = {}
-        self._always: list[int] = []
         for number, patterns in enumerate(sources):
-            compiled = compiler.compile(patterns)
-            matcher = Matcher(nlp.vocab)
-            matcher.add("found", compiled.patterns)
-            self._matchers.append(matcher)
-            if compiled.anchors is None:
-                self._always.append(number)
-            for word in compiled.anchors or ():
-                self._by_word.setdefault(word, []).append(number)
+            for compiled in map(compiler.compile, patterns):
+                matcher = Matcher(nlp.vocab, validate=False)
+                matcher.add("found", compiled.patterns)
+                for word in compiled.needs[0]:
+                    self._by_word.setdefault(word, []).append(len(self._entries))
+                self._entries.append((number, matcher, compiled.needs[1:]))
 
     def __call__(self, doc: Doc) -> Iterator[tuple[int, int, int]]:
         """Yields (place of the list, start, end) for each match that holds no shorter one."""
-        candidates = set(self._always)
-        for token in doc:
-            candidates.update(self._by_word.get(token.norm_, ()))
-        for number in sorted(candidates):
-            spans = {(start, end) for _, start, end in self._matchers[number](doc)}
-            for start, end in sorted(spans):
-                if not any(start <= s and e <= end and (s, e) != (start, end) for s, e in spans):
+        words = {token.norm_ for token in doc}
+        spans: dict[int, set[tuple[int, int]]] = {}
+        for entry in sorted({entry for word in words for entry in self._by_word.get(word, ())}):
+            number, matcher, needs = self._entries[entry]
+            if any(words.isdisjoint(need) for need in needs):
+                continue
+            spans.setdefault(number, set()).update((start, end) for _, start, end in matcher(doc))
+        for number, found in spans.items():
+            for start, end in sorted(found):
+                if not any(start <= s and e <= end and (s, e) != (start, end) for s, e in found):
                     yield number, start, end
 
 
