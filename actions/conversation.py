@@ -13,7 +13,17 @@ from bot.core.answering import Setting
 from bot.core.dialogue import Reply
 from bot.core.turn import State, Turn
 
-from actions.tracker_io import DIALOGUE, RED_FLAG_RESPONSE, Move, after_alarm, events, send, stand_down, turn_from
+from actions.tracker_io import (
+    DIALOGUE,
+    RED_FLAG_RESPONSE,
+    Move,
+    after_alarm,
+    alarm_off,
+    events,
+    flagged_turn,
+    send,
+    turn_from,
+)
 
 
 class ActionSmallTalk(Move):
@@ -66,10 +76,10 @@ class MoveAfterAlarm(Move):
         if self.repeats:
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
             return []
-        turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
-        answer, after = dialogue.false_alarm(turn, state, self.setting(tracker), alarmed=True)
+        state = State.from_json(tracker.get_slot(DIALOGUE))
+        answer, after = dialogue.stand_down(turn_from(tracker), flagged_turn(tracker), state, self.setting(tracker))
         send(dispatcher, answer)
-        return [*stand_down(), *events(turn, after)]
+        return [*alarm_off(), *events(after)]
 
 
 class ActionTellMore(MoveAfterAlarm):
@@ -121,4 +131,4 @@ class ActionStandDown(MoveAfterAlarm):
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
-        return dialogue.false_alarm(turn, state, setting, alarmed=False)
+        return dialogue.no_alarm(turn, state, setting)

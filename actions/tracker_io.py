@@ -40,7 +40,7 @@ class Move(Action, ABC):
         turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
         answer, after = self.reply(turn, state, self.setting(tracker))
         send(dispatcher, answer)
-        return events(turn, after)
+        return events(after)
 
     def setting(self, tracker: Tracker) -> Setting:
         """Gives the knowledge base with the numbers of the person's country."""
@@ -50,7 +50,16 @@ class Move(Action, ABC):
 
 def turn_from(tracker: Tracker) -> Turn:
     """Reads the latest message: intents of all its questions and what it names."""
-    latest = tracker.latest_message
+    return _turn(tracker.latest_message)
+
+
+def flagged_turn(tracker: Tracker) -> Turn:
+    """Reads the message before the latest: the one that the emergency reply answered."""
+    heard = [event["parse_data"] for event in tracker.events if event.get("event") == "user"]
+    return _turn(heard[-2] if len(heard) > 1 else {})
+
+
+def _turn(latest: dict[str, Any]) -> Turn:
     intents = latest.get("questions") or [str((latest.get("intent") or {}).get("name") or "nlu_fallback")]
     mentions = [
         Mention(entity["entity"], str(entity["value"]), entity.get("start") or 0, entity.get("end") or 0)
@@ -65,7 +74,7 @@ def send(dispatcher: CollectingDispatcher, answer: Answer) -> None:
     dispatcher.utter_message(text=answer.text, buttons=buttons or None, json_message=answer.custom())
 
 
-def events(turn: Turn, state: State) -> list[EventType]:
+def events(state: State) -> list[EventType]:
     """Gives the slots to set: the state, and the values that other tools read by name."""
     values: dict[str, tuple[str, ...]] = {
         "body_part": state.body_parts,
@@ -87,6 +96,6 @@ def after_alarm(tracker: Tracker) -> bool:
     return False
 
 
-def stand_down() -> list[EventType]:
+def alarm_off() -> list[EventType]:
     """Gives the events that take an alarm back."""
     return [SlotSet(name, None) for name in SAFETY_SLOTS]

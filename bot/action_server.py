@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from rasa_sdk.endpoint import create_app
+import warnings
+
+warnings.showwarning = lambda *_, **__: None  # sanic_cors warns at every start of something that we cannot change
+
+from rasa_sdk.endpoint import create_app  # noqa: E402
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ def main() -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     manager = _manager(settings, model)
+    print("==> Starting bot and action server (about 15 seconds)", flush=True)
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     manager.loop()
     code = manager.returncode or 1
@@ -85,7 +86,7 @@ def _manager(settings: Settings, model: Path) -> Manager:
     manager.add_process("actions", f"exec {python} -m bot.action_server {actions_port}", env=environment, cwd=str(ROOT))
     manager.add_process(
         "bot",
-        f"exec {python} -m rasa run --model {shlex.quote(str(model))} --endpoints endpoints.yml "
+        f"exec {python} -m bot.rasa_cli run --quiet --model {shlex.quote(str(model))} --endpoints endpoints.yml "
         f"--credentials credentials.yml --interface {settings.host} --port {settings.port}",
         env=environment,
         cwd=str(ROOT),

@@ -8,4 +8,4 @@ step() { printf '==> %s\n' "$1"; }
 step "ruff";  ruff check . && ruff format --check .
 step "mypy";  mypy
 step "generated files"; python -m bot.generate --check
-step "rasa data validate"; python -m rasa data validate --fail-on-warnings 2>&1 | { grep -Ev "INFO|UserWarning" || true; }
+step "rasa data validate"; python -m bot.rasa_cli data validate --fail-on-warnings --quiet

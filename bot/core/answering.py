@@ -144,7 +144,7 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
     for section in sections:
         leads = [lead for lead in section.selection.leads if lead not in told][: section.limit]
         told.update(leads)
-        differing = _differences(section, request)
+        differing = [d for d in _differences(section, request, k) if d not in draft.disagreements]
         if not leads and not differing:
             continue
         draft.gap()
@@ -166,9 +166,14 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
     return draft
 
 
-def _differences(section: _Section, request: Request) -> tuple[str, ...]:
-    named = request.focus.conditions or request.focus.medicines
-    return () if request.skip or named else section.goal.disagreements[:1]
+def _differences(section: _Section, request: Request, k: Knowledge) -> tuple[str, ...]:
+    """Gives the disagreement to show: of the topic that was named, else the goal's own; only the first time."""
+    if request.skip:
+        return ()
+    focus = request.focus
+    named = [d.id for d in k.disagreements.values() if d.when_asked and d.topic in focus.topics]
+    own = () if focus.conditions or focus.medicines else section.goal.disagreements
+    return tuple([*own, *named][:1]) if section.goal.id != SEE_DOCTOR else ()
 
 
 def _heading(section: _Section, focus: Focus, draft: Draft) -> str:

@@ -110,8 +110,9 @@ def _verdict(target: Target, reaches: Sequence[tuple[Cue, tuple[int, int]]]) -> 
 def _touches(cue: Cue, reach: tuple[int, int], target: Target) -> bool:
     overlaps = cue.start < target.end and target.start < cue.end
     if overlaps:
-        # A figure of speech is the target's own words; any other cue inside a target is part of it.
-        return cue.category is Category.FIGURATIVE
+        # A cue inside a target is part of it ("cannot feel"); one that sticks out says how it is meant.
+        inside = target.start <= cue.start and cue.end <= target.end
+        return not inside or cue.category is Category.FIGURATIVE
     if target.start >= cue.end:
         return target.start < reach[1]
     return target.end > reach[0]
@@ -137,6 +138,8 @@ def _without_covered(cues: Sequence[Cue]) -> list[Cue]:
 
 def _covers(longer: Cue, shorter: Cue) -> bool:
     inside = longer.start <= shorter.start and shorter.end <= longer.end
+    if longer.category is Category.PERSONAL:
+        return False
     if longer.end - longer.start == shorter.end - shorter.start:
         return inside and longer.category is Category.PSEUDO and shorter.category is not Category.PSEUDO
     return inside

@@ -64,7 +64,7 @@ def inform(turn: Turn, state: State, setting: Setting) -> Reply:
         if goals == (DESCRIBE,):
             return ask(replace(turn, intents=("describe_problem",)), replace(state, asked_place=True), setting)
         return answer(Request(_intents(goals, k), goals, focus), state, setting)
-    noted = join(_measures(turn, k))
+    noted = join(_measures(turn))
     if noted and state.goals:
         opening = k.phrases["noted"].format(what=noted)
         goals = (SEE_DOCTOR,) if WORRYING & {m.id for m in turn.mentions} else state.goals
@@ -190,11 +190,33 @@ def restart(turn: Turn, state: State, setting: Setting) -> Reply:
     return _reply("smalltalk", draft, turn, State(introduced=True), ())
 
 
-def false_alarm(turn: Turn, state: State, setting: Setting, *, alarmed: bool) -> Reply:
-    """Takes back an alarm and resumes what was being talked about, with a safety net."""
-    draft = setting.draft()
-    draft.say(draft.phrase("false_alarm" if alarmed else "false_alarm_none"))
-    return _reply("smalltalk", draft, turn, state, state.offers or STARTERS)
+def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting) -> Reply:
+    """Takes back an alarm and resumes what was being talked about, with a safety net.
+
+    Args:
+        turn: The message that takes it back.
+        flagged: The message that raised it; what it named is what the talk goes on about.
+        state: The state before the alarm.
+        setting: Knowledge base and numbers.
+    """
+    opening = setting.draft().phrase("false_alarm")
+    about = flagged if _details(flagged) else turn
+    goals = (DESCRIBE,) if about.ids(t.BODY_PART) else state.goals
+    if not goals:
+        draft = setting.draft()
+        draft.say(draft.phrase("false_alarm"))
+        return _reply("smalltalk", draft, turn, state, STARTERS)
+    focus = _focus(about, state, goals, setting.k)
+    return answer(Request(turn.intents, goals, focus, opening), state, setting)
+
+
+def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Takes "no alarm" when there was none: a description, or the end of a subject."""
+    if state.kind == "decline":
+        return decline(turn, state, setting)
+    if turn.ids(t.BODY_PART):
+        return ask(replace(turn, intents=("describe_problem",)), state, setting)
+    return _offer(turn, "false_alarm_none", state, setting, kind="smalltalk")
 
 
 # --- pieces
@@ -271,9 +293,9 @@ def _remember(turn: Turn, state: State) -> State:
     )
 
 
-def _measures(turn: Turn, k: Knowledge) -> list[str]:
+def _measures(turn: Turn) -> list[str]:
     kinds = (t.DURATION, t.SEVERITY, t.SIDE)
-    return [mention.id.replace("_", " ") for kind in kinds for mention in turn.mentions if mention.kind == kind]
+    return [measure.replace("_", " ") for kind in kinds for measure in turn.ids(kind)]
 
 
 def _details(turn: Turn) -> bool:

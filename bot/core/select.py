@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.core.turn import Focus
 from bot.knowledge.loader import Knowledge
@@ -14,7 +14,7 @@ from bot.knowledge.schema import ANY, Fact, Goal
 # goal's own order. They were set by reading answers, not fitted; tests fix the order that matters.
 NAMED_TOPIC, NAMED_THING, NAMED_TRIGGER = 12.0, 10.0, 8.0
 SAME_PLACE, WIDER_PLACE, ANY_PLACE, OTHER_PLACE = 6.0, 3.0, 1.0, -6.0
-STEP_DOWN, PER_SUPPORT, SAME_TOPIC_AGAIN, GOAL_KIND = 0.5, 0.4, 4.0, 5.0
+STEP_DOWN, PER_SUPPORT, SAME_TOPIC_AGAIN, GOAL_KIND, OTHER_TRIGGER = 0.5, 0.4, 4.0, 5.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = ()) -
     Returns:
         All facts that fit, best first; one topic does not crowd out the others.
     """
+    focus = _narrowed(goal, focus, k)
     leads = [fact.id for fact in k.facts.values() if not fact.same_as and fact.id not in skip]
     scored = (_candidate(lead, goal, focus, k) for lead in leads)
     found = _spread([candidate for candidate in scored if candidate is not None])
@@ -67,6 +68,13 @@ def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = ()) -
         trigger_matched=any(candidate.trigger for candidate in found[: goal.limit]),
         subject_matched=any(candidate.subject for candidate in found),
     )
+
+
+def _narrowed(goal: Goal, focus: Focus, k: Knowledge) -> Focus:
+    """Leaves out of a focus what only names the goal itself."""
+    topics = tuple(t for t in focus.topics if t not in goal.theme and not k.topics[t].overview)
+    triggers = tuple(t for t in focus.triggers if t not in goal.ignores_triggers)
+    return replace(focus, topics=topics, triggers=triggers)
 
 
 def _about_subject(found: list[_Candidate]) -> list[_Candidate]:
@@ -83,6 +91,8 @@ def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate 
         _shares(fact.medicines, _medicines(focus, k)) for fact in group
     )
     trigger = any(_shares(fact.triggers, focus.triggers) for fact in group)
+    # What eases a strain is second to what eases any spasm, unless a strain was named.
+    other_trigger = goal.treats and not trigger and all(fact.triggers for fact in group)
     fits = any(_serves(fact, goal) for fact in group)
     by_trigger = trigger and any(fact.kind in goal.with_trigger for fact in group)
     if not (fits or topic or thing or by_trigger):
@@ -102,6 +112,7 @@ def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate 
         + GOAL_KIND * (fits or by_trigger)
         - STEP_DOWN * order
         + PER_SUPPORT * (documents - 1)
+        - OTHER_TRIGGER * other_trigger
     )
     matched_place = place >= WIDER_PLACE
     return _Candidate(lead, score, group[0].topic, matched_place, trigger, topic or thing, fits)

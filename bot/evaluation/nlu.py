@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def parse(model: Path, rows: Sequence[dict[str, Any]]) -> list[Row]:
     """Parses every message with the trained model, in process."""
     from rasa.core.agent import Agent
+    from rasa.utils.log_utils import configure_structlog
 
+    configure_structlog(logging.ERROR)  # below that, Rasa prints each message
     agent = Agent.load(str(model))
     return asyncio.run(_parse(agent, rows))
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from bot.errors import ConfigError
 from bot.knowledge.safety import Country, load_safety
 
-UNKNOWN = "unknown"
+UNKNOWN = "any"
 
 
 @dataclass(frozen=True)
@@ -38,4 +38,4 @@ def numbers(country: str | None) -> Numbers:
     if row is None:
         known = ", ".join(sorted(name for name in table if name != UNKNOWN))
         raise ConfigError(f"COUNTRY is '{country}', which has no numbers. Use one of: {known}; or leave it out.")
-    return Numbers(row.emergency_text, " ".join(row.crisis), row.tel)
+    return Numbers(row.emergency, "; ".join(row.crisis), row.tel)

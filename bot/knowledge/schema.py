@@ -73,6 +73,7 @@ class Topic(Concept):
     """A subject that facts belong to."""
 
     meaning: str
+    overview: bool = False
 
 
 class BodyPart(Concept):
@@ -190,6 +191,7 @@ class Disagreement(Record):
     issue: str
     sides: tuple[Side, ...]
     present: str
+    when_asked: bool = True
 
 
 class Claim(Record):
@@ -219,6 +221,8 @@ class Goal(Record):
     limit: int = 4
     with_trigger: tuple[Kind, ...] = ()
     elsewhere: bool = False
+    theme: tuple[str, ...] = ()
+    ignores_triggers: tuple[str, ...] = ()
     safety_net: bool = False
     treats: bool = False
     disagreements: tuple[str, ...] = ()

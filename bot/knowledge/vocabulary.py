@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -19,6 +20,20 @@ MATCHED_FILES = (
 # Fields that are written for readers and engineers, not matched.
 _PROSE = frozenset({"id", "name", "meaning", "note", "source", "instead", "refer", "caution", "category"})
 _WORD = re.compile(r"[a-z]{2,}")
+
+
+def reading_digest() -> str:
+    """Gives a digest of all that decides how a message is read: matched words and the code that reads.
+
+    Rasa's cache and the model's stamp use it; a change of a fact's sentence does not change it, so that
+    corrections of content need no training.
+    """
+    words = [FOLDER / name for name in (*MATCHED_FILES, "lemmas.yml")]
+    code = [*FOLDER.parent.glob("core/*.py"), *FOLDER.parent.glob("language/*.py"), *FOLDER.glob("*.py")]
+    digest = hashlib.sha256()
+    for path in sorted([*words, *code]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -53,17 +53,22 @@ class Compiled:
 class PatternCompiler:
     """Compiles patterns; knows the groups and the inflections of words."""
 
-    def __init__(self, nlp: Language, groups: Mapping[str, str], lemmas: Mapping[str, str]) -> None:
+    def __init__(
+        self, nlp: Language, groups: Mapping[str, str], lemmas: Mapping[str, str], exact: bool = False
+    ) -> None:
         """Keeps what patterns refer to.
 
         Args:
             nlp: Its tokenizer splits the words of patterns as it splits messages.
             groups: Named alternatives, written like those of patterns.
             lemmas: Lemmas that depart from spaCy's table.
+            exact: Words match only as written, never in other inflections.
         """
         self._nlp = nlp
         self._groups = groups
         self._ours = lemmas
+        self._exact = exact
+        self._words: dict[str, Variant] = {}
 
     def compile(self, source: str) -> Compiled:
         """Compiles one pattern.
@@ -109,9 +114,11 @@ class PatternCompiler:
         return _merge(self._options(self._groups[name]))
 
     def _word(self, word: str) -> Variant:
-        exact = word.startswith("=")
-        norms = [token.norm_.lower() for token in self._nlp.tokenizer(word.lstrip("="))]
-        return tuple(frozenset({norm}) if exact else self._forms(norm) for norm in norms)
+        if word not in self._words:
+            exact = self._exact or word.startswith("=")
+            norms = [token.norm_.lower() for token in self._nlp.tokenizer(word.lstrip("="))]
+            self._words[word] = tuple(frozenset({n}) if exact else self._forms(n) for n in norms)
+        return self._words[word]
 
     def _forms(self, word: str) -> Words:
         lemmas = {word, self._table.get(word, word), self._ours.get(word, word)}
@@ -180,5 +187,5 @@ def _to_matcher(variant: Variant) -> list[dict[str, Any]]:
         if isinstance(step, int):
             pattern += [{"NORM": {"NOT_IN": list(_GAP_STOPS)}, "OP": "?"}] * step
         else:
-            pattern.append({"NORM": {"IN": sorted(step)}} if len(step) > 1 else {"NORM": next(iter(step))})
+            pattern.append({"NORM": {"IN": list(step)}} if len(step) > 1 else {"NORM": next(iter(step))})
     return pattern

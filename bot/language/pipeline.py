@@ -10,19 +10,19 @@ No model is downloaded, and a message takes well under a millisecond. (No postpo
 this module: spaCy evaluates the factories' signatures.)
 """
 
-import re
 from functools import lru_cache
 
 import spacy
 from spacy.language import Language
 from spacy.lookups import Table, load_lookups
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 
 from bot.knowledge.vocabulary import domain_lemmas, domain_words
 from bot.language.spelling import Speller
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "\u00b4": "'"})
-_WORD = re.compile(r"[a-z]+")
+if not Token.has_extension("corrected"):
+    Token.set_extension("corrected", default=False)
 
 
 class SpellingComponent:
@@ -37,7 +37,9 @@ class SpellingComponent:
         self._split(doc)
         for token in doc:
             norm = token.norm_.lower()
+            # spaCy's own norms come from its tables ("nt" is "not") and need no correction.
             token.norm_ = norm if token.norm_ != token.lower_ else self._speller.correct(norm)
+            token._.corrected = token.norm_ != norm
         return doc
 
     def _split(self, doc: Doc) -> None:
@@ -95,6 +97,17 @@ def load_nlp() -> Language:
 def clean(text: str) -> str:
     """Gives text with typographic apostrophes made plain; every character keeps its place."""
     return text.translate(_APOSTROPHES)
+
+
+def respelled(doc: Doc) -> str:
+    """Gives a document's text with its misspelt words corrected, all else as written."""
+    return "".join(_respelled(token) + token.whitespace_ for token in doc)
+
+
+def _respelled(token: Token) -> str:
+    """Gives the norm of a corrected word; spaCy's own norms ("nt" for "not") are left aside."""
+    corrected = token.is_alpha and token._.corrected
+    return token.norm_ if corrected else token.text
 
 
 def read(text: str) -> Doc:

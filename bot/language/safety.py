@@ -23,14 +23,15 @@ from bot.language.pipeline import clean, load_nlp
 
 # A message longer than a piece is read piece by piece, so that time grows no faster than length;
 # pieces overlap, so that no sign falls between two.
-PIECE_CHARS = 3000
-OVERLAP_CHARS = 400
+PIECE_CHARS = 1000
+OVERLAP_CHARS = 200
 _LINE_END = re.compile(r"\s*\n\s*(?=\n|[-*\u2022A-Z0-9])")
 _DOTS = re.compile(r"\.{2,}|\u2026")
 _JOINT = re.compile(r"(?<=[^\W\d_])[-/_\u2010-\u2015](?=[^\W\d_])")
 _MARKS = re.compile(r"[*\"\u201c\u201d()\[\]{}<>|~\u200b\u200c\u200d\ufeff]")
 _AND = re.compile(r"\s*[&+]\s*")
 _SPACES = re.compile(r"\s+")
+_LONG_WORD = re.compile(r"(\S{80})\S+")  # no word; splitting it would take long
 
 _log = logging.getLogger(__name__)
 
@@ -78,20 +79,21 @@ class RedFlagReader:
         Raises:
             KnowledgeError: A pattern cannot be compiled.
         """
-        compiler = PatternCompiler(nlp, data.groups, domain_lemmas())
+        of_signs = PatternCompiler(nlp, data.groups, domain_lemmas())
+        of_cues = PatternCompiler(nlp, data.groups, domain_lemmas(), exact=True)
         self._nlp = nlp
         self._signs = data.signs
         self._keeps = {sign.id: frozenset(sign.keeps) for sign in data.signs}
         self._cues = data.cues
-        self._find_signs = WordMatcher(nlp, compiler, (sign.patterns for sign in data.signs))
-        self._find_cues = WordMatcher(nlp, compiler, (cues.phrases for cues in data.cues))
+        self._find_signs = WordMatcher(nlp, of_signs, (sign.patterns for sign in data.signs))
+        self._find_cues = WordMatcher(nlp, of_cues, (cues.phrases for cues in data.cues))
         self._rules = tuple(_rule(flag) for flag in data.red_flags)
 
     def read(self, text: str) -> ScreenResult:
         """Gives what the screen says of a text; never raises, never logs the text."""
         try:
             findings = tuple(f for piece in _pieces(tidy(text)) for f in self._findings(self._nlp(piece)))
-            return ScreenResult(decide(findings, self._rules), findings)
+            return ScreenResult(decide(findings, self._rules) if findings else (), findings)
         except Exception as error:
             _log.error("red-flag screen failed: %s", type(error).__name__)
             return ScreenResult(failed=True)
@@ -118,7 +120,7 @@ def tidy(text: str) -> str:
     """Gives a text with marks that hide words from the patterns taken away."""
     text = _LINE_END.sub(". ", clean(text))
     text = _MARKS.sub(" ", _JOINT.sub(" ", _DOTS.sub(". ", text)))
-    return _SPACES.sub(" ", _AND.sub(" and ", text)).strip()
+    return _LONG_WORD.sub(r"\1", _SPACES.sub(" ", _AND.sub(" and ", text)).strip())
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -20,9 +20,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from bot.core.questions import Guess, questions
-from bot.knowledge.loader import knowledge_digest
+from bot.knowledge.vocabulary import reading_digest
 from bot.language.clauses import clauses
 from bot.language.encoder import load_encoder
+from bot.language.pipeline import read, respelled
 from bot.nlu.language_reader import DOC
 
 # The key under which the action server finds the intents of all questions in a message.
@@ -37,7 +38,7 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
     @staticmethod
     def get_default_config() -> Dict[Text, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"C": 20.0, "min_ngram": 2, "max_ngram": 4, "min_df": 2, "max_iter": 300, "ranking_length": 10}
+        return {"C": 20.0, "min_ngram": 2, "max_ngram": 4, "min_df": 2, "max_iter": 100, "ranking_length": 10}
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
         """Makes Rasa train again when the reading code changed."""
-        return knowledge_digest()
+        return reading_digest()
 
     def train(self, training_data: TrainingData) -> Resource:
         """Fits the classifier on the intent examples and keeps it in the model."""
@@ -132,7 +133,7 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
         parts = clauses(doc) if doc is not None else []
         if len(parts) < 2:
             return (whole[0].intent,)
-        guesses = self._guesses(parts, self._encoder.encode(parts))
+        guesses = self._guesses(parts, self._encoder.encode([respelled(read(part)) for part in parts]))
         return questions(whole[0], [guess[0] for guess in guesses], len(doc))
 
     def _guesses(self, texts: List[Text], embeddings: np.ndarray) -> List[List[Guess]]:

@@ -9,7 +9,7 @@ from rasa.nlu.tokenizers.tokenizer import Token, Tokenizer
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.knowledge.loader import knowledge_digest
+from bot.knowledge.vocabulary import reading_digest
 from bot.language.pipeline import read
 
 # The key under which later components find the spaCy document.
@@ -37,7 +37,7 @@ class LanguageReader(Tokenizer):
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
         """Makes Rasa run this component again when knowledge or reading code changed."""
-        return knowledge_digest()
+        return reading_digest()
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Reads each message and keeps its spaCy document for later components."""

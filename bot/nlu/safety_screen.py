@@ -11,7 +11,7 @@ from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.knowledge.loader import knowledge_digest
+from bot.knowledge.vocabulary import reading_digest
 from bot.language.safety import load_reader
 
 # The key under which the verdict travels to the gate and to the action server.
@@ -48,7 +48,7 @@ class SafetyScreen(GraphComponent):
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
         """Makes Rasa run this component again when knowledge or reading code changed."""
-        return knowledge_digest()
+        return reading_digest()
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Screens the text of each message."""

@@ -16,7 +16,10 @@ from rasa.shared.nlu.training_data.features import Features
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from bot.knowledge.vocabulary import reading_digest
 from bot.language.encoder import WEIGHTS_SHA256, load_encoder
+from bot.language.pipeline import read, respelled
+from bot.nlu.language_reader import DOC
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER, is_trainable=False)
@@ -51,8 +54,8 @@ class SentenceEmbedder(DenseFeaturizer, GraphComponent):
 
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
-        """Makes Rasa run this component again when the weights change."""
-        return WEIGHTS_SHA256
+        """Makes Rasa run this component again when the weights, the words or the reading code change."""
+        return WEIGHTS_SHA256 + reading_digest()
 
     @classmethod
     def validate_config(cls, config: Dict[Text, Any]) -> None:
@@ -64,10 +67,12 @@ class SentenceEmbedder(DenseFeaturizer, GraphComponent):
         return training_data
 
     def process(self, messages: List[Message]) -> List[Message]:
-        """Embeds the text of each message."""
-        texts = [message for message in messages if message.get(TEXT)]
+        """Embeds the spelling-corrected text of each message."""
+        spoken = [message for message in messages if message.get(TEXT)]
+        docs = (message.get(DOC) for message in spoken)
+        texts = [respelled(d if d is not None else read(m.get(TEXT))) for d, m in zip(docs, spoken)]
         if texts:
-            for message, vector in zip(texts, self._encoder.encode([m.get(TEXT) for m in texts])):
+            for message, vector in zip(spoken, self._encoder.encode(texts)):
                 self._add(message, vector.reshape(1, -1))
         return messages
 
