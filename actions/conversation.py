@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rasa_sdk import Tracker
-from rasa_sdk.events import EventType
+from rasa_sdk.events import EventType, FollowupAction
 from rasa_sdk.executor import CollectingDispatcher
 
 from bot.core import dialogue
@@ -56,6 +56,13 @@ class ActionForget(Move):
     def name(self) -> str:
         """Names the action."""
         return "action_restart"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[EventType]:
+        """Runs the move (see parent); no rule follows this intent, so listening is asked for."""
+        done = await super().run(dispatcher, tracker, domain)
+        return [*alarm_off(), *done, FollowupAction("action_listen")]
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""

@@ -32,7 +32,7 @@ def red_flag_responses() -> str:
     variations = [_variation(reply, k.phrases) for reply in replies]
     plain = {"text": k.phrases["failure"], "custom": _custom("emergency")}
     failed = {"condition": [_when(FAILED)], **plain}
-    data = {"version": "3.1", "responses": {"utter_red_flag": [plain, failed, *variations], "utter_failure": [plain]}}
+    data = {"version": "3.1", "responses": {"utter_red_flag": [plain, failed, *variations], "utter_default": [plain]}}
     return HEADER + yaml.dump(data, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
 
 

@@ -15,7 +15,7 @@ from bot.knowledge.loader import Knowledge
 from bot.knowledge.schema import ANY, SafetyNet, count_words
 
 # Readable on a phone without scrolling (issue: about 90 words before sources).
-WORD_BUDGET = 100
+WORD_BUDGET = 105
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 INTRODUCTION = "intro"
 NUMBER = "emergency_number"

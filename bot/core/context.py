@@ -140,6 +140,8 @@ def _covers(longer: Cue, shorter: Cue) -> bool:
     inside = longer.start <= shorter.start and shorter.end <= longer.end
     if longer.category is Category.PERSONAL:
         return False
+    if shorter.category is Category.CURRENT:
+        return inside and longer.category in (Category.PSEUDO, Category.TERMINATE)
     if longer.end - longer.start == shorter.end - shorter.start:
         return inside and longer.category is Category.PSEUDO and shorter.category is not Category.PSEUDO
     return inside

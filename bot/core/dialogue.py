@@ -34,7 +34,7 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
     state = _remember(turn, state)
     goals = _goals(turn.intents, k)
     focus = _focus(turn, state, goals, k)
-    if missing := _not_covered(turn, k):
+    if missing := _not_covered(turn, k) or _follow_up(turn, state, k):
         return _answer_not_covered(missing, turn, goals, focus, state, setting)
     if goals == (DESCRIBE,) and not focus.body_parts and not state.asked_place:
         return _ask_place(turn, goals, focus, state, setting)
@@ -64,11 +64,11 @@ def inform(turn: Turn, state: State, setting: Setting) -> Reply:
         if goals == (DESCRIBE,):
             return ask(replace(turn, intents=("describe_problem",)), replace(state, asked_place=True), setting)
         return answer(Request(_intents(goals, k), goals, focus), state, setting)
-    noted = join(_measures(turn))
+    noted = join(_measures(turn, k))
     if noted and state.goals:
         opening = k.phrases["noted"].format(what=noted)
         goals = (SEE_DOCTOR,) if WORRYING & {m.id for m in turn.mentions} else state.goals
-        return answer(Request(turn.intents, goals, state.focus, opening, skip=state.last), state, setting)
+        return answer(Request(turn.intents, goals, state.focus, opening, skip=state.said), state, setting)
     return _offer(turn, "ask_what", state, setting)
 
 
@@ -90,7 +90,9 @@ def affirm(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def deny(turn: Turn, state: State, setting: Setting) -> Reply:
-    """Takes a "no": a correction, an answer to "where?", or the end of a subject."""
+    """Takes a "no": a correction, an answer to "where?", "no, X did nothing", or the end of a subject."""
+    if turn.ids(t.TOPIC) and not turn.ids(t.BODY_PART) and state.goals:
+        return negative_feedback(turn, state, setting)
     if _details(turn) or state.pending:
         return inform(turn, state, setting)
     return _offer(turn, "deny", state, setting, kind="smalltalk")
@@ -159,6 +161,9 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
         return inform(turn, state, setting)
     if state.pending:
         return inform(turn, state, setting)
+    if "out_of_scope" not in turn.intents and _subjects(turn):
+        goals = state.goals if state.goals != (DESCRIBE,) else (TREATMENT,)
+        return ask(replace(turn, intents=_intents(goals or ("about",), setting.k)), state, setting)
     draft = setting.draft()
     draft.say(setting.k.phrases["fallback"], setting.k.phrases["fallback_help"])
     return _reply("fallback", draft, turn, state, STARTERS)
@@ -293,13 +298,19 @@ def _remember(turn: Turn, state: State) -> State:
     )
 
 
-def _measures(turn: Turn) -> list[str]:
-    kinds = (t.DURATION, t.SEVERITY, t.SIDE)
-    return [measure.replace("_", " ") for kind in kinds for measure in turn.ids(kind)]
+def _measures(turn: Turn, k: Knowledge) -> list[str]:
+    """Gives in our words how long, how bad and which side a message says."""
+    names = {concept.id: concept.name for table in k.measures.values() for concept in table}
+    return [names[measure] for kind in (t.DURATION, t.SEVERITY, t.SIDE) for measure in turn.ids(kind)]
 
 
 def _details(turn: Turn) -> bool:
     return any(m.kind in t.SUBJECTS or m.kind in (t.DURATION, t.SEVERITY, t.SIDE) for m in turn.mentions)
+
+
+def _subjects(turn: Turn) -> bool:
+    """Tells whether a message names something that the documents speak of, besides a place."""
+    return any(m.kind in (t.TRIGGER, t.CONDITION, t.MEDICINE, t.TOPIC) for m in turn.mentions)
 
 
 def _ask_place(turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, setting: Setting) -> Reply:
@@ -327,11 +338,23 @@ def _continue(intents: tuple[str, ...], goals: tuple[str, ...], state: State, se
 
 
 def _not_covered(turn: Turn, k: Knowledge) -> str | None:
-    """Gives what is asked about and not in the documents, unless the message is a description."""
+    """Gives what is asked about and not in the documents.
+
+    In a description it is a side remark, and so is an illness unless the question is about illness.
+    """
     if turn.intents == ("describe_problem",):
         return None
-    other = (c for c in turn.ids(t.CONDITION) if c in k.conditions and not k.conditions[c].covered)
+    named = turn.ids(t.CONDITION) if "ask_about_condition" in turn.intents else ()
+    other = (c for c in named if c in k.conditions and not k.conditions[c].covered)
     return next(iter((*turn.ids(t.NOT_COVERED), *other)), None)
+
+
+def _follow_up(turn: Turn, state: State, k: Knowledge) -> str | None:
+    """Gives what "how long?" asks about after an answer on heat and cold: how long to apply it."""
+    if any(m.kind in t.SUBJECTS and m.kind != t.TOPIC for m in turn.mentions):
+        return None
+    meant = (k.goals[goal].follow_ups.get(topic) for goal in state.goals if goal in k.goals for topic in turn.ids(t.TOPIC))
+    return next((item for item in meant if item), None)
 
 
 def _answer_not_covered(

@@ -142,7 +142,8 @@ def _shares(left: Collection[str], right: Collection[str]) -> bool:
 
 def _spread(candidates: list[_Candidate]) -> list[_Candidate]:
     """Orders candidates by score, each topic losing ground with each fact already taken from it."""
-    rest = sorted(candidates, key=lambda candidate: (-candidate.score, candidate.lead))
+    # Of equal ones the first in its document comes first: sorting keeps the knowledge base's order.
+    rest = sorted(candidates, key=lambda candidate: -candidate.score)
     taken: Counter[str] = Counter()
     ordered: list[_Candidate] = []
     while rest:

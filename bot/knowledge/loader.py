@@ -270,6 +270,8 @@ def _check_references(k: Knowledge) -> Iterable[str]:
     for goal in k.goals.values():
         where = f"goals.yml: {goal.id}"
         yield from _unknown(where, "topics", (*goal.topics, *goal.first), k.topics, "topics.yml")
+        yield from _unknown(where, "follow_ups", goal.follow_ups.values(), k.not_covered, "not_covered.yml")
+        yield from _unknown(where, "theme", goal.theme, k.topics, "topics.yml")
         yield from _unknown(where, "next", goal.next, k.goals, "goals.yml")
         yield from _unknown(where, "disagreements", goal.disagreements, k.disagreements, "disagreements.yml")
     yield from _unknown("goals.yml: describe", "goal", [p.goal for p in k.describe], k.goals, "goals.yml")

@@ -223,6 +223,7 @@ class Goal(Record):
     elsewhere: bool = False
     theme: tuple[str, ...] = ()
     ignores_triggers: tuple[str, ...] = ()
+    follow_ups: dict[str, str] = {}
     safety_net: bool = False
     treats: bool = False
     disagreements: tuple[str, ...] = ()

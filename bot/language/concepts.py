@@ -52,7 +52,7 @@ class ConceptFinder:
         for kind, concepts in _tables(knowledge):
             for concept in concepts:
                 self._add(f"{kind}|{concept.id}", concept.aliases)
-                self._add(f"{_EXCEPTION}|{kind}", concept.except_)
+                self._add(f"{_EXCEPTION}|{kind}|{concept.id}", concept.except_)
 
     def _add(self, key: str, phrases: Iterable[str]) -> None:
         docs = list(self._nlp.pipe(phrases))
@@ -103,7 +103,7 @@ def _unswallowed(matches: list[_Match]) -> list[_Match]:
 
 
 def _excepted(match: _Match, exceptions: list[_Match]) -> bool:
-    covering = (e for e in exceptions if e.id == match.kind)
+    covering = (e for e in exceptions if e.id == f"{match.kind}|{match.id}")
     return any(e.start <= match.start and match.end <= e.end for e in covering)
 
 

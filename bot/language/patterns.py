@@ -82,7 +82,7 @@ class PatternCompiler:
             raise KnowledgeError(f"pattern '{source}' fits any text; give it a word that must be there")
         if len(sides) > 2:
             raise KnowledgeError(f"pattern '{source}' has more than one ~; write it as two patterns")
-        orders = [sides[0]] if len(sides) == 1 else [a + [_EITHER_ORDER] + b for a, b in permutations(sides)]
+        orders = [sides[0]] if len(sides) == 1 else [[*a, _EITHER_ORDER, *b] for a, b in permutations(sides)]
         variants = dict.fromkeys(_joined(parts) for order in orders for parts in product(*order))
         return Compiled([_to_matcher(variant) for variant in variants], tuple(sorted(needs, key=_commonness)))
 
@@ -156,12 +156,11 @@ def _merge(variants: Iterable[Variant]) -> list[Variant]:
         for variant in merged:
             step = variant[place] if place < len(variant) else 0
             if isinstance(step, frozenset):
-                groups.setdefault(variant[:place] + (0,) + variant[place + 1 :], set()).update(step)
+                groups.setdefault((*variant[:place], 0, *variant[place + 1 :]), set()).update(step)
             else:
                 groups.setdefault(variant, set())
         merged = [
-            rest[:place] + (frozenset(words),) + rest[place + 1 :] if words else rest
-            for rest, words in groups.items()
+            (*rest[:place], frozenset(words), *rest[place + 1 :]) if words else rest for rest, words in groups.items()
         ]
     return merged
 

@@ -151,5 +151,3 @@ def _condition(places: Iterable[str]) -> Condition:
 def load_reader() -> RedFlagReader:
     """Gives the reader of the shared pipeline and knowledge base, built once a process."""
     return RedFlagReader(load_nlp(), load_safety())
-
-
