@@ -112,11 +112,12 @@ class State:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in changed.items()}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any] | None) -> State:
+    def from_json(cls, data: Any) -> State:
         """Reads a state back; fields that are unknown or of a wrong type are left out."""
+        stored = data if isinstance(data, Mapping) else {}
         values: dict[str, Any] = {}
         for item in fields(cls):
-            value = (data or {}).get(item.name)
+            value = stored.get(item.name)
             kind = type(item.default)
             if kind is tuple and isinstance(value, (list, tuple)):
                 values[item.name] = tuple(str(part) for part in value)

@@ -172,7 +172,7 @@ def _need(choice: Iterable[Variant]) -> Words | None:
         steps = [step for step in variant if isinstance(step, frozenset)]
         if not steps:
             return None
-        needed |= min(steps, key=_commonness)
+        needed |= sorted(steps, key=_commonness)[0]
     return frozenset(needed)
 
 

@@ -1,0 +1,94 @@
+"""The actions through rasa_sdk's own executor: wiring, messages and events."""
+
+from __future__ import annotations
+
+import pytest
+from rasa_sdk.executor import ActionExecutor
+
+from bot.core.turn import State
+
+
+@pytest.fixture(scope="module")
+def executor() -> ActionExecutor:
+    executor = ActionExecutor()
+    executor.register_package("actions")
+    return executor
+
+
+async def run(executor: ActionExecutor, action: str, intent: str, entities=(), slots=None, events=()) -> dict:
+    message = {
+        "text": "x",
+        "intent": {"name": intent, "confidence": 1.0},
+        "entities": [{"entity": kind, "value": value} for kind, value in entities],
+        "questions": [intent],
+    }
+    tracker = {
+        "sender_id": "t", "slots": slots or {}, "latest_message": message, "events": list(events), "paused": False,
+        "followup_action": None, "active_loop": {}, "latest_action_name": None,
+    }  # fmt: skip
+    return await executor.run({"next_action": action, "tracker": tracker, "domain": {}, "sender_id": "t"})
+
+
+def slots(result: dict) -> dict:
+    return {event["name"]: event["value"] for event in result["events"] if event["event"] == "slot"}
+
+
+async def test_answer_sends_one_message_with_the_contracts_object(executor):
+    entities = [("body_part", "back"), ("trigger", "lifting")]
+    result = await run(executor, "action_answer", "describe_problem", entities)
+    (message,) = result["responses"]
+    custom = message["custom"]
+    assert custom["kind"] == "answer" and custom["body_part"] == "back" and custom["trigger"] == "lifting"
+    assert custom["facts"] and custom["sources"] and message["buttons"] and "[1]" in message["text"]
+    assert {"version", "rule", "safety_question", "emergency_number", "understood", "disclaimer"} <= set(custom)
+
+
+async def test_answer_sets_the_contracts_slots(executor):
+    entities = [("body_part", "calf"), ("trigger", "exercise"), ("duration", "days"), ("severity", "severe")]
+    values = slots(await run(executor, "action_answer", "describe_problem", entities))
+    wanted = {"body_part": "calf", "trigger": "exercise", "duration": "days", "severity": "severe"}
+    assert {name: values[name] for name in wanted} == wanted
+    assert State.from_json(values["dialogue"]).body_parts == ("calf",)
+
+
+async def test_state_is_carried_in_the_slot(executor):
+    first = slots(await run(executor, "action_answer", "describe_problem", [("body_part", "calf")]))
+    result = await run(executor, "action_answer", "ask_treatment", slots=first)
+    assert result["responses"][0]["custom"]["body_part"] == "calf"
+
+
+@pytest.mark.parametrize("rubbish", [None, "x", 7, [], {"said": 3}])
+async def test_rubbish_in_the_slot_does_no_harm(executor, rubbish):
+    result = await run(executor, "action_small_talk", "greet", slots={"dialogue": rubbish})
+    assert result["responses"][0]["custom"]["kind"] == "smalltalk"
+
+
+ALARM = [
+    {
+        "event": "user",
+        "parse_data": {"intent": {"name": "red_flag"}, "entities": [{"entity": "body_part", "value": "chest"}]},
+    },
+    {"event": "bot", "metadata": {"utter_action": "utter_red_flag"}},
+    {"event": "user", "parse_data": {"intent": {"name": "deny"}, "entities": []}},
+]
+
+
+@pytest.mark.parametrize(("action", "intent"), [("action_stand_down", "false_alarm"), ("action_deny", "deny")])
+async def test_taking_back_an_alarm_resumes_with_a_safety_net(executor, action, intent):
+    result = await run(executor, action, intent, slots={"safety_rule": "chest-pain"}, events=ALARM)
+    reply = result["responses"][0]
+    assert slots(result)["safety_rule"] is None and "call" in reply["text"].lower()
+    assert reply["custom"]["body_part"] == "chest" and "do not stretch" in reply["text"].lower()
+
+
+@pytest.mark.parametrize(("action", "intent"), [("action_affirm", "affirm"), ("action_tell_more", "ask_more")])
+async def test_yes_or_more_to_an_alarm_repeats_it(executor, action, intent):
+    result = await run(executor, action, intent, events=ALARM)
+    assert result["responses"][0]["response"] == "utter_red_flag"
+
+
+async def test_restart_forgets_and_listens(executor):
+    before = {"dialogue": State(body_parts=("back",)).to_json(), "body_part": "back"}
+    result = await run(executor, "action_restart", "restart", slots=before)
+    assert slots(result)["body_part"] is None
+    assert result["events"][-1] == {"event": "followup", "timestamp": None, "name": "action_listen"}

@@ -1,0 +1,129 @@
+"""The Rasa components: they add, never replace, and survive any text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rasa.engine.graph import ExecutionContext, GraphSchema
+from rasa.engine.storage.local_model_storage import LocalModelStorage
+from rasa.engine.storage.resource import Resource
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from bot.nlu.concept_extractor import ConceptExtractor
+from bot.nlu.intent_classifier import QUESTIONS, QuestionClassifier
+from bot.nlu.language_reader import DOC, LanguageReader
+from bot.nlu.safety_gate import SafetyGate
+from bot.nlu.safety_screen import FAILED, SAFETY, SafetyScreen
+from bot.nlu.sentence_encoder import SentenceEmbedder
+
+ODD_TEXTS = ["", " ", "😀😀", "/ask_causes", "a" * 20_000, "\x00\x01", "İıſ", "‮abc"]
+
+
+@pytest.fixture
+def storage(tmp_path) -> LocalModelStorage:
+    return LocalModelStorage.create(tmp_path)
+
+
+@pytest.fixture
+def context() -> ExecutionContext:
+    return ExecutionContext(GraphSchema({}), "model")
+
+
+def create(component, storage, context, name="component", **config):
+    merged = {**component.get_default_config(), **config}
+    return component.create(merged, storage, Resource(name), context)
+
+
+def understood(text: str, storage, context) -> Message:
+    message = Message(data={"text": text})
+    for component in (SafetyScreen, LanguageReader, SentenceEmbedder, ConceptExtractor):
+        create(component, storage, context).process([message])
+    return message
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_components_survive_any_text(text, storage, context):
+    understood(text, storage, context)
+
+
+def test_reader_keeps_the_document_and_true_offsets(storage, context):
+    text = "My lowerback cramps"
+    message = Message(data={"text": text})
+    create(LanguageReader, storage, context).process([message])
+    assert message.get(DOC) is not None
+    assert all(text[token.start : token.end] == token.text for token in message.get("text_tokens"))
+
+
+def test_embedder_adds_one_sentence_feature(storage, context):
+    _, sentence = understood("calf cramp", storage, context).get_dense_features("text")
+    assert sentence.features.shape == (1, 384)
+
+
+def test_embedder_reads_through_misspellings(storage, context):
+    def vector(text):
+        return understood(text, storage, context).get_dense_features("text")[1].features[0]
+
+    right, wrong, other = vector("my neck is stuck"), vector("my nekc is stuck"), vector("what is the time")
+    assert right @ wrong > 0.95 > right @ other
+
+
+def test_extractor_keeps_what_others_found(storage, context):
+    message = Message(data={"text": "my tummy", "entities": [{"entity": "other", "value": "x"}]})
+    create(LanguageReader, storage, context).process([message])
+    create(ConceptExtractor, storage, context).process([message])
+    found = [(entity["entity"], entity["value"]) for entity in message.get("entities")]
+    assert found == [("other", "x"), ("body_part", "abdomen")]
+
+
+def test_classifier_trains_keeps_and_loads(storage, context):
+    texts = {
+        "ask_causes": ["why does it cramp", "what causes cramps", "how come it spasms", "what brings this on"],
+        "ask_treatment": ["what helps a cramp", "how do i stop it", "how can i ease it", "what do i do about it"],
+    }
+    examples = [Message(data={"text": t, "intent": i}) for i, group in texts.items() for t in group]
+    data = TrainingData(examples)
+    create(LanguageReader, storage, context).process_training_data(data)
+    create(SentenceEmbedder, storage, context).process_training_data(data)
+    classifier = create(QuestionClassifier, storage, context, "classifier", min_df=1)
+    resource = classifier.train(data)
+    loaded = QuestionClassifier.load(QuestionClassifier.get_default_config(), storage, resource, context)
+    message = understood("why do i get cramps", storage, context)
+    loaded.process([message])
+    assert message.get("intent")["name"] == "ask_causes" and message.get(QUESTIONS) == ["ask_causes"]
+    assert np.isclose(sum(row["confidence"] for row in message.get("intent_ranking")), 1)
+
+
+def test_gate_overrides_intent_ranking_and_questions(storage, context):
+    message = Message(
+        data={
+            "text": "x",
+            "intent": {"name": "greet", "confidence": 1.0},
+            "intent_ranking": [{"name": "greet", "confidence": 1.0}],
+            "entities": [{"entity": "body_part", "value": "back"}],
+            SAFETY: {"rule": "some-rule", "reply": "some-reply"},
+        }
+    )
+    create(SafetyGate, storage, context).process([message])
+    assert message.get("intent")["name"] == message.get("intent_ranking")[0]["name"] == "red_flag"
+    assert message.get(QUESTIONS) == ["red_flag"]
+    values = {entity["entity"]: entity["value"] for entity in message.get("entities")}
+    assert values == {"body_part": "back", "safety_rule": "some-rule", "safety_reply": "some-reply"}
+
+
+def test_gate_leaves_a_clear_message_alone(storage, context):
+    message = Message(data={"text": "x", "intent": {"name": "greet"}, SAFETY: {}})
+    create(SafetyGate, storage, context).process([message])
+    assert message.get("intent") == {"name": "greet"}
+
+
+def test_screen_that_fails_is_answered_cautiously(storage, context, monkeypatch):
+    screen = create(SafetyScreen, storage, context)
+
+    def broken(*_):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(screen._reader, "_findings", broken)
+    message = Message(data={"text": "anything"})
+    screen.process([message])
+    assert message.get(SAFETY)["rule"] == FAILED
