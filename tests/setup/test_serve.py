@@ -1,0 +1,167 @@
+"""Starting and stopping: clear errors, and everything stops together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bot import train
+from bot.errors import ConfigError, KnowledgeError, ModelError
+from bot.evaluation.live import live_bot
+from bot.knowledge.numbers import numbers
+from bot.serve import check
+from bot.settings import Settings, read_settings
+
+pytestmark = pytest.mark.server
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def serve(**environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, **environment}
+    command = [sys.executable, "-m", "bot.serve"]
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_taken_port_is_told():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = serve(PORT=str(port))
+    assert result.returncode == 1
+    assert f"Port {port} on 127.0.0.1 is taken" in result.stderr and f"PORT={port + 1} make run" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_open_host_is_refused():
+    result = serve(HOST="0.0.0.0")
+    assert result.returncode == 1 and "HOST is 0.0.0.0" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "70000"])
+def test_impossible_port_is_told(value: str):
+    with pytest.raises(ConfigError, match=r"PORT is .* a port is a number"):
+        read_settings({"PORT": value})
+
+
+def test_unknown_country_is_told():
+    with pytest.raises(ConfigError, match=r"COUNTRY is 'atlantis'.*gb"):
+        numbers("atlantis")
+
+
+def test_fault_in_the_knowledge_stops_the_start(monkeypatch: pytest.MonkeyPatch):
+    def faulty():
+        raise KnowledgeError("1 fault(s) in the knowledge base:\nfacts/000.yml: …")
+
+    monkeypatch.setattr("bot.serve.load_knowledge", faulty)
+    with pytest.raises(KnowledgeError):
+        check(Settings())
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str) -> Path:
+    """A copy of the trained model and its stamp."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for source in (Path(model), train.STAMP):
+        (folder / source.name).write_bytes(source.read_bytes())
+    monkeypatch.setattr(train, "MODELS", folder)
+    monkeypatch.setattr(train, "STAMP", folder / "current.json")
+    return folder
+
+
+@pytest.mark.model
+def test_whole_model_is_used_again(models: Path):
+    assert train.current_model().parent == models
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("harm", ["truncate", "unstamp", "other inputs"])
+def test_broken_half_written_or_outdated_model_is_retrained(models: Path, monkeypatch, harm: str):
+    path = next(models.glob("*.tar.gz"))
+    if harm == "truncate":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif harm == "unstamp":
+        train.STAMP.write_text("{")
+    else:
+        monkeypatch.setattr(train, "inputs_digest", lambda: "other")
+    trained = []
+    monkeypatch.setattr(train, "_train", lambda inputs: trained.append(inputs) or path)
+    train.current_model()
+    assert trained
+
+
+@pytest.mark.model
+def test_model_of_another_version_is_told(model: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(train, "version", lambda name: "9.9.9")
+    with pytest.raises(ModelError, match=r"made by Rasa 3\.6\.21, but Rasa 9\.9\.9 is installed"):
+        train.check_model(Path(model))
+
+
+def test_damaged_model_named_by_hand_is_told(tmp_path: Path):
+    broken = tmp_path / "m.tar.gz"
+    broken.write_bytes(b"x")
+    with pytest.raises(ModelError, match="missing or damaged"):
+        train.check_model(broken)
+
+
+def test_training_failure_names_the_fault(monkeypatch: pytest.MonkeyPatch):
+    output = "progress\rbar\nSomeWarning: x\nYamlSyntaxException: Failed to read data/nlu/x.yml\n  in line 3\n"
+    assert train._reason(output).startswith("YamlSyntaxException: Failed to read data/nlu/x.yml")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("part", ["bot.rasa_cli", "bot.action_server"])
+def test_when_one_part_dies_all_stop_with_an_error(model: str, tmp_path: Path, part: str):
+    with live_bot(tmp_path) as bot:
+        os.kill(_child(bot.process.pid, part), signal.SIGKILL)
+        assert bot.process.wait(timeout=30) not in (0, None)
+        assert not _children(bot.process.pid)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything(model: str, tmp_path: Path, signum: int):
+    with live_bot(tmp_path) as bot:
+        children = _children(bot.process.pid)
+        bot.process.send_signal(signum)
+        assert bot.process.wait(timeout=30) == 0
+        time.sleep(0.5)
+        assert len(children) >= 2 and not [pid for pid in children if Path(f"/proc/{pid}/cmdline").exists() and _command(pid)]
+
+
+def _child(parent: int, part: str) -> int:
+    return next(pid for pid in _children(parent) if part in _command(pid))
+
+
+def _children(parent: int) -> list[int]:
+    found, level = [], [parent]
+    while level:
+        level = [pid for up in level for pid in _direct(up)]
+        found += level
+    return found
+
+
+def _direct(parent: int) -> list[int]:
+    pids = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(path.read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                pids.append(int(path.parent.name))
+        except (OSError, IndexError):
+            continue
+    return pids
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
