@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from actions.tracker_io import Move
 from bot.core import dialogue
 from bot.core.answering import Setting
 from bot.core.dialogue import Reply
 from bot.core.turn import State, Turn
-
-from actions.tracker_io import Move
 
 
 class ActionAnswer(Move):

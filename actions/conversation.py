@@ -8,11 +8,6 @@ from rasa_sdk import Tracker
 from rasa_sdk.events import EventType, FollowupAction
 from rasa_sdk.executor import CollectingDispatcher
 
-from bot.core import dialogue
-from bot.core.answering import Setting
-from bot.core.dialogue import Reply
-from bot.core.turn import State, Turn
-
 from actions.tracker_io import (
     DIALOGUE,
     RED_FLAG_RESPONSE,
@@ -24,6 +19,10 @@ from actions.tracker_io import (
     send,
     turn_from,
 )
+from bot.core import dialogue
+from bot.core.answering import Setting
+from bot.core.dialogue import Reply
+from bot.core.turn import State, Turn
 
 
 class ActionSmallTalk(Move):
@@ -57,9 +56,7 @@ class ActionForget(Move):
         """Names the action."""
         return "action_restart"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
         """Runs the move (see parent); no rule follows this intent, so listening is asked for."""
         done = await super().run(dispatcher, tracker, domain)
         return [*alarm_off(), *done, FollowupAction("action_listen")]
@@ -74,9 +71,7 @@ class MoveAfterAlarm(Move):
 
     repeats = True
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
         """Runs the move (see parent)."""
         if not after_alarm(tracker):
             return await super().run(dispatcher, tracker, domain)

@@ -33,9 +33,7 @@ class Move(Action, ABC):
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """Gives the reply and the state after it."""
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> list[EventType]:
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
         """Runs the move (see parent)."""
         turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
         answer, after = self.reply(turn, state, self.setting(tracker))

@@ -1,0 +1,1 @@
+"""A chat assistant about muscle spasms: knowledge, language, core, Rasa components and channels."""

@@ -6,7 +6,6 @@ Rasa's own command listens on all addresses and answers any web page's requests.
 from __future__ import annotations
 
 import sys
-
 import warnings
 
 warnings.showwarning = lambda *_, **__: None  # sanic_cors warns at every start of something that we cannot change

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -76,8 +75,8 @@ def _bot(url: str, settings: Settings) -> Iterator[None]:
         yield
         return
     print("==> Starting the bot", flush=True)
-    with open(os.devnull, "wb") as quiet:
-        process = subprocess.Popen([sys.executable, "-m", "bot.serve"], stdout=quiet, start_new_session=True)
+    command = [sys.executable, "-m", "bot.serve"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         until = time.monotonic() + READY_SECONDS
         while not healthy(url):

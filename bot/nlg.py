@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Text
+from typing import Any, Dict, Optional
 
 from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
 from rasa.shared.core.domain import Domain
@@ -26,8 +26,8 @@ class SafetyNLG(TemplatedNaturalLanguageGenerator):
         numbers(self._country)  # a wrong COUNTRY stops the start, not an emergency reply
 
     async def generate(
-        self, utter_action: Text, tracker: DialogueStateTracker, output_channel: Text, **kwargs: Any
-    ) -> Optional[Dict[Text, Any]]:
+        self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any
+    ) -> Optional[Dict[str, Any]]:
         """Gives a filled response; the country the person named comes before the configured one."""
         known = numbers(tracker.get_slot("country") or self._country)
         values = {"emergency_number": known.emergency_number, "crisis_line": known.crisis_line}

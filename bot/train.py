@@ -101,7 +101,17 @@ def _train(inputs: str) -> Path:
     print("==> Training the model (about half a minute)", flush=True)
     started = time.monotonic()
     name = f"muscle-spasm-{inputs[:12]}"
-    command = [sys.executable, "-m", "bot.rasa_cli", "train", "--fixed-model-name", name, "--out", str(MODELS), "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "bot.rasa_cli",
+        "train",
+        "--fixed-model-name",
+        name,
+        "--out",
+        str(MODELS),
+        "--quiet",
+    ]
     result = subprocess.run(command, cwd=ROOT, env=quiet_environment(), capture_output=True, text=True, check=False)
     model = MODELS / f"{name}.tar.gz"
     if result.returncode != 0 or not model.exists():

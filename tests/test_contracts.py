@@ -15,10 +15,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 DOMAIN = yaml.safe_load((ROOT / "domain.yml").read_text())
 CONTRACT_INTENTS = set(
-    "greet goodbye thank affirm deny bot_challenge negative_feedback restart human_handoff out_of_scope inform "
-    "describe_problem ask_about_spasms ask_causes ask_treatment ask_heat_or_cold ask_exercise_or_stretching "
-    "ask_hydration_or_diet ask_medication ask_personal_medical_decision ask_prevention ask_diagnosis "
-    "ask_when_to_see_doctor ask_about_condition ask_source red_flag".split()
+    (
+        "greet goodbye thank affirm deny bot_challenge negative_feedback restart human_handoff "
+        "out_of_scope inform describe_problem ask_about_spasms ask_causes ask_treatment ask_heat_or_cold "
+        "ask_exercise_or_stretching ask_hydration_or_diet ask_medication ask_personal_medical_decision "
+        "ask_prevention ask_diagnosis ask_when_to_see_doctor ask_about_condition ask_source red_flag"
+    ).split()
 )
 # Main intents need more phrases than the others (issue 2, section 3).
 MAIN = {name for name in CONTRACT_INTENTS if name.startswith("ask_")} | {"describe_problem"}

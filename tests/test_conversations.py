@@ -128,7 +128,9 @@ def test_false_alarm_is_taken_back_in_one_tap_and_a_second_emergency_is_answered
     assert chat("now my left arm is numb and my chest is crushing").custom["kind"] == "emergency"
 
 
-@pytest.mark.parametrize("text", ["", "   ", "/", "😀", "asdkjh asdkjh", "x" * 30_000, "<script>alert(1)</script>", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "/", "😀", "asdkjh asdkjh", "x" * 30_000, "<script>alert(1)</script>", "\x00"]
+)
 def test_no_message_stays_without_an_answer(chat: Chat, text: str):
     assert chat(text).text
 

@@ -31,6 +31,7 @@ def test_stories_pass(model: str, tmp_path: Path):
 def test_a_wrong_story_fails(model: str, tmp_path: Path):
     story = tmp_path / "test_wrong.yml"
     story.write_text(
-        'version: "3.1"\nstories:\n  - story: wrong\n    steps:\n      - intent: greet\n      - action: action_decline\n'
+        'version: "3.1"\nstories:\n  - story: wrong\n    steps:\n'
+        "      - intent: greet\n      - action: action_decline\n"
     )
     assert rasa_test(story, model, tmp_path).returncode == 1

@@ -62,7 +62,9 @@ def test_component_that_raises_leaves_no_silence(say, agent, monkeypatch):
     assert "something went wrong" in say("my back hurts")[0]["text"]
 
 
-@pytest.mark.parametrize("text", ["/restart", "/red_flag", " /ask_causes", '/inform{"body_part": "back"}', "/session_start"])
+@pytest.mark.parametrize(
+    "text", ["/restart", "/red_flag", " /ask_causes", '/inform{"body_part": "back"}', "/session_start"]
+)
 def test_typed_intent_is_read_as_words(say, agent, text: str, monkeypatch):
     heard = []
     original = agent.processor.parse_message

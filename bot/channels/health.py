@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any, Dict, Optional, Text
+from typing import Any, Dict, Optional
 
 import aiohttp
 from rasa.core.channels.channel import InputChannel
@@ -24,16 +24,16 @@ class Health(InputChannel):
     """Answers 200 when a person would get an answer, else 503 with what is wrong."""
 
     @classmethod
-    def name(cls) -> Text:
+    def name(cls) -> str:
         """Names the channel."""
         return "health"
 
     @classmethod
-    def from_credentials(cls, credentials: Optional[Dict[Text, Any]]) -> InputChannel:
+    def from_credentials(cls, credentials: Optional[Dict[str, Any]]) -> InputChannel:
         """Makes the channel (see parent)."""
         return cls()
 
-    def url_prefix(self) -> Text:
+    def url_prefix(self) -> str:
         """Mounts the channel at the root."""
         return "/health"
 
@@ -51,7 +51,7 @@ class Health(InputChannel):
         return blueprint
 
 
-async def _checks(agent: Any) -> Dict[Text, bool]:
+async def _checks(agent: Any) -> Dict[str, bool]:
     model = bool(agent and agent.is_ready())
     if not model:
         return {"model": False, "actions": False, "store": False}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Dict, Optional, Text
+from typing import Any, Dict, Optional
 
 from rasa.core.channels.channel import InputChannel
 from sanic import Blueprint, response
@@ -21,12 +21,12 @@ class LoopbackRest(InputChannel):
     """`POST /webhooks/rest/webhook` with `{"sender", "message"}`, answered with a list of messages."""
 
     @classmethod
-    def name(cls) -> Text:
+    def name(cls) -> str:
         """Names the channel; the name is its place under /webhooks/."""
         return "rest"
 
     @classmethod
-    def from_credentials(cls, credentials: Optional[Dict[Text, Any]]) -> InputChannel:
+    def from_credentials(cls, credentials: Optional[Dict[str, Any]]) -> InputChannel:
         """Makes the channel.
 
         Raises:
@@ -62,7 +62,7 @@ class LoopbackRest(InputChannel):
         return blueprint
 
 
-def _body(request: Request) -> Optional[Dict[Text, Any]]:
+def _body(request: Request) -> Optional[Dict[str, Any]]:
     try:
         body = request.json
     except Exception:  # Sanic's InvalidUsage and whatever the JSON parser raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Dict, List, Optional, Text
+from typing import Any, Dict, List, Optional
 
 from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 
@@ -20,13 +20,13 @@ OnNewMessage = Callable[[UserMessage], Awaitable[Any]]
 # included; Rasa strips white space first, so that goes too.
 _INTENT_PREFIX = "/"
 # The screen reads far more than a person types; beyond this the middle is left out.
-MAX_CHARS = 50_000
+MAX_CHARS = 12_000
 
 
 class WholeMessages(CollectingOutputChannel):
     """Collects replies; keeps a text with blank lines in one message, unlike its parent."""
 
-    async def send_text_message(self, recipient_id: Text, text: Text, **kwargs: Any) -> None:
+    async def send_text_message(self, recipient_id: str, text: str, **kwargs: Any) -> None:
         """Collects one text message (see parent)."""
         await self._persist_message(self._message(recipient_id, text=text))
 
@@ -51,8 +51,8 @@ async def take_turn(
     text: Any,
     sender: str,
     channel: str,
-    metadata: Optional[Dict[Text, Any]] = None,
-) -> List[Dict[Text, Any]]:
+    metadata: Optional[Dict[str, Any]] = None,
+) -> List[Dict[str, Any]]:
     """Runs one turn and gives its messages; there is always at least one.
 
     Any failure, and a turn that yields nothing (the action server is down), gives a sentence with the
@@ -69,7 +69,7 @@ async def take_turn(
     return collector.messages or failure(sender)
 
 
-def failure(sender: str) -> List[Dict[Text, Any]]:
+def failure(sender: str) -> List[Dict[str, Any]]:
     """Gives the reply when something went wrong on our side."""
     number = numbers(read_settings().country).emergency_number
     text = load_knowledge().phrases["failure"].format(emergency_number=number)

@@ -196,7 +196,7 @@ def _heading(section: _Section, focus: Focus, draft: Draft) -> str:
 def _safety_net(sections: Sequence[_Section], request: Request, k: Knowledge) -> SafetyNet | None:
     """Gives the warning signs for the place, unless a bar has said them."""
     bars = _bars(request, k)
-    if HOLD_BACK not in bars and bars or not any(section.goal.safety_net for section in sections):
+    if (HOLD_BACK not in bars and bars) or not any(section.goal.safety_net for section in sections):
         return None
     places = request.focus.body_parts
     return k.safety_nets[k.body_parts[places[0]].region if places else "any"]

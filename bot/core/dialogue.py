@@ -353,7 +353,9 @@ def _follow_up(turn: Turn, state: State, k: Knowledge) -> str | None:
     """Gives what "how long?" asks about after an answer on heat and cold: how long to apply it."""
     if any(m.kind in t.SUBJECTS and m.kind != t.TOPIC for m in turn.mentions):
         return None
-    meant = (k.goals[goal].follow_ups.get(topic) for goal in state.goals if goal in k.goals for topic in turn.ids(t.TOPIC))
+    meant = (
+        k.goals[goal].follow_ups.get(topic) for goal in state.goals if goal in k.goals for topic in turn.ids(t.TOPIC)
+    )
     return next((item for item in meant if item), None)
 
 

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bot.evaluation import dialogues, nlu
+from bot.evaluation import dialogues, nlu, safety
 from bot.evaluation.live import live_bot
 from bot.train import ROOT, current_model
 
@@ -43,8 +43,6 @@ def evaluate(path: Path) -> dict[str, Any]:
     if "turns" in first:
         return _dialogues(path)
     if "red_flag" in first:
-        from bot.evaluation import safety
-
         return safety.evaluate(path)
     if "intent" in first:
         return _nlu(path)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from bot.core.screen import Hit, Urgency
 from bot.language.safety import load_reader
@@ -97,9 +97,28 @@ def _share(name: str, outcomes: list[bool]) -> str:
     return f"  {name:22} {hits:4}/{total:<4} {hits / total if total else 0:.3f}  [{low:.3f}, {high:.3f}]"
 
 
+def evaluate(path: Path) -> dict[str, Any]:
+    """Prints the report of a file and gives its main figures, each with its 95 % interval."""
+    rows = measure(path)
+    print(report(rows))
+    groups = {
+        name: [r.right for r in rows if r.red_flag and r.urgency == name] for name in ("emergency", "urgent", "soon")
+    }
+    groups["false_alarms"] = [not r.right for r in rows if not r.red_flag]
+    return {
+        name: {
+            "share": round(sum(o) / len(o), 4),
+            "of": len(o),
+            "interval": [round(x, 4) for x in wilson(sum(o), len(o))],
+        }
+        for name, o in groups.items()
+        if o
+    }
+
+
 def main() -> None:
     """Prints the report of the file that is named, or of the project's own set."""
-    print(report(measure(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT)))
+    evaluate(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT)
 
 
 if __name__ == "__main__":

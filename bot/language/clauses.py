@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from spacy.tokens import Doc, Token
 
 # Words that open a question in English; grammar, not content.
 _OPENERS = frozenset(
     "what whats why how when where which who should can could does do is are will would shall any".split()
 )
-_JOINERS = frozenset("and but so also plus or then".split())
-_STOPS = frozenset(",;:\n-–—".split(" ")) | {"\n", ",", ";", ":"}
+_JOINERS = frozenset(["and", "but", "so", "also", "plus", "or", "then"])
+_STOPS = frozenset([",;:\n-–—"]) | {"\n", ",", ";", ":"}
 MIN_TOKENS = 2
 
 
@@ -20,7 +22,7 @@ def clauses(doc: Doc) -> list[str]:
         if _opens_question(token) or doc[token.i - 1].text in _STOPS or "\n" in doc[token.i - 1].text:
             cuts.add(token.i)
     edges = [*sorted(cuts | {0}), len(doc)]
-    texts = (doc[start:end] for start, end in zip(edges, edges[1:], strict=False))
+    texts = (doc[start:end] for start, end in pairwise(edges))
     long_enough = [span.text.strip(" ,.;:-") for span in texts if sum(t.is_alpha for t in span) >= MIN_TOKENS]
     return long_enough or [doc.text]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -129,7 +128,7 @@ def _converted(weights: Path, tokenizer: Tokenizer, cache: Path) -> Path:
     spec.optimize(quantization="int8")
     spec.save(str(aside))
     try:
-        os.replace(aside, target)
+        aside.replace(target)
     except OSError:  # another process was quicker
         shutil.rmtree(aside, ignore_errors=True)
     return target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Text, Type
+from typing import Any, Dict, List, Type
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -35,7 +35,7 @@ class ConceptExtractor(GraphComponent, EntityExtractorMixin):
     @classmethod
     def create(
         cls,
-        config: Dict[Text, Any],
+        config: Dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
@@ -49,7 +49,7 @@ class ConceptExtractor(GraphComponent, EntityExtractorMixin):
         return [Tokenizer]
 
     @staticmethod
-    def required_packages() -> List[Text]:
+    def required_packages() -> List[str]:
         """Names the packages that must be installed."""
         return ["spacy"]
 
@@ -62,7 +62,7 @@ class ConceptExtractor(GraphComponent, EntityExtractorMixin):
             message.set(ENTITIES, [*(message.get(ENTITIES) or []), *found], add_to_output=True)
         return messages
 
-    def _entity(self, mention: Mention) -> Dict[Text, Any]:
+    def _entity(self, mention: Mention) -> Dict[str, Any]:
         return {
             ENTITY_ATTRIBUTE_TYPE: mention.kind,
             ENTITY_ATTRIBUTE_VALUE: mention.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Text, Type
+from typing import Any, Dict, List, Optional, Type
 
 import joblib
 import numpy as np
@@ -36,13 +36,13 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
     """Logistic regression over the sentence embedding and character n-grams."""
 
     @staticmethod
-    def get_default_config() -> Dict[Text, Any]:
+    def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
         return {"C": 20.0, "min_ngram": 2, "max_ngram": 4, "min_df": 2, "max_iter": 100, "ranking_length": 10}
 
     def __init__(
         self,
-        config: Dict[Text, Any],
+        config: Dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
         vectorizer: Optional[TfidfVectorizer] = None,
@@ -59,7 +59,7 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
     @classmethod
     def create(
         cls,
-        config: Dict[Text, Any],
+        config: Dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
@@ -73,7 +73,7 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
         return [Featurizer]
 
     @staticmethod
-    def required_packages() -> List[Text]:
+    def required_packages() -> List[str]:
         """Names the packages that must be installed."""
         return ["sklearn", "scipy", "joblib"]
 
@@ -103,7 +103,7 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
     @classmethod
     def load(
         cls,
-        config: Dict[Text, Any],
+        config: Dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
@@ -136,14 +136,14 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
         guesses = self._guesses(parts, self._encoder.encode([respelled(read(part)) for part in parts]))
         return questions(whole[0], [guess[0] for guess in guesses], len(doc))
 
-    def _guesses(self, texts: List[Text], embeddings: np.ndarray) -> List[List[Guess]]:
+    def _guesses(self, texts: List[str], embeddings: np.ndarray) -> List[List[Guess]]:
         """Gives for each text all intents, likeliest first."""
         assert self._classifier is not None
         rows = self._classifier.predict_proba(self._matrix(texts, embeddings))
         names = self._classifier.classes_
         return [[Guess(str(names[i]), float(row[i])) for i in np.argsort(-row)] for row in rows]
 
-    def _matrix(self, texts: List[Text], embeddings: np.ndarray) -> csr_matrix:
+    def _matrix(self, texts: List[str], embeddings: np.ndarray) -> csr_matrix:
         assert self._vectorizer is not None
         return hstack([csr_matrix(embeddings), self._vectorizer.transform(texts)]).tocsr()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Text
+from typing import Any, Dict, List, Optional
 
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.nlu.tokenizers.tokenizer import Token, Tokenizer
@@ -25,12 +25,12 @@ class LanguageReader(Tokenizer):
     """
 
     @staticmethod
-    def get_default_config() -> Dict[Text, Any]:
+    def get_default_config() -> Dict[str, Any]:
         """Gives the options of Rasa's tokenizers with their defaults."""
         return {"intent_tokenization_flag": False, "intent_split_symbol": "_", "token_pattern": None}
 
     @staticmethod
-    def required_packages() -> List[Text]:
+    def required_packages() -> List[str]:
         """Names the packages that must be installed."""
         return ["spacy", "symspellpy"]
 
@@ -45,7 +45,7 @@ class LanguageReader(Tokenizer):
             message.set(DOC, read(message.get(TEXT) or ""))
         return super().process(messages)
 
-    def tokenize(self, message: Message, attribute: Text) -> List[Token]:
+    def tokenize(self, message: Message, attribute: str) -> List[Token]:
         """Gives the tokens of one attribute, lemmas included."""
         doc = message.get(DOC) if attribute == TEXT else None
         doc = doc if doc is not None else read(message.get(attribute) or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Text
+from typing import Any, Dict, List
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -31,7 +31,7 @@ class SafetyGate(GraphComponent):
     @classmethod
     def create(
         cls,
-        config: Dict[Text, Any],
+        config: Dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
@@ -46,7 +46,7 @@ class SafetyGate(GraphComponent):
                 self._override(message, verdict)
         return messages
 
-    def _override(self, message: Message, verdict: Dict[Text, Text]) -> None:
+    def _override(self, message: Message, verdict: Dict[str, str]) -> None:
         intent = {"name": RED_FLAG, PREDICTED_CONFIDENCE_KEY: 1.0}
         message.set(INTENT, intent, add_to_output=True)
         # The ranking's head is what the SDK takes for the intent.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Text
+from typing import Any, Dict, List, Optional
 
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -32,7 +32,7 @@ class SafetyScreen(GraphComponent):
     @classmethod
     def create(
         cls,
-        config: Dict[Text, Any],
+        config: Dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
@@ -41,7 +41,7 @@ class SafetyScreen(GraphComponent):
         return cls()
 
     @staticmethod
-    def required_packages() -> List[Text]:
+    def required_packages() -> List[str]:
         """Names the packages that must be installed."""
         return ["spacy"]
 
@@ -56,7 +56,7 @@ class SafetyScreen(GraphComponent):
             message.set(SAFETY, self._verdict(message.get(TEXT) or ""), add_to_output=True)
         return messages
 
-    def _verdict(self, text: Text) -> Dict[Text, Text]:
+    def _verdict(self, text: str) -> Dict[str, str]:
         result = self._reader.read(text)
         if result.failed:
             return {RULE: FAILED, REPLY: FAILED}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Text, Type
+from typing import Any, Dict, List, Optional, Type
 
 import numpy as np
 from rasa.engine.graph import ExecutionContext, GraphComponent
@@ -26,7 +26,7 @@ from bot.nlu.language_reader import DOC
 class SentenceEmbedder(DenseFeaturizer, GraphComponent):
     """Adds one dense sentence feature of 384 numbers a text."""
 
-    def __init__(self, config: Dict[Text, Any], name: Text) -> None:
+    def __init__(self, config: Dict[str, Any], name: str) -> None:
         """Loads the shared encoder."""
         super().__init__(name, config)
         self._encoder = load_encoder()
@@ -34,7 +34,7 @@ class SentenceEmbedder(DenseFeaturizer, GraphComponent):
     @classmethod
     def create(
         cls,
-        config: Dict[Text, Any],
+        config: Dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
@@ -48,7 +48,7 @@ class SentenceEmbedder(DenseFeaturizer, GraphComponent):
         return [Tokenizer]
 
     @staticmethod
-    def required_packages() -> List[Text]:
+    def required_packages() -> List[str]:
         """Names the packages that must be installed."""
         return ["ctranslate2", "tokenizers", "safetensors"]
 
@@ -58,7 +58,7 @@ class SentenceEmbedder(DenseFeaturizer, GraphComponent):
         return WEIGHTS_SHA256 + reading_digest()
 
     @classmethod
-    def validate_config(cls, config: Dict[Text, Any]) -> None:
+    def validate_config(cls, config: Dict[str, Any]) -> None:
         """Has nothing to check."""
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
@@ -70,9 +70,9 @@ class SentenceEmbedder(DenseFeaturizer, GraphComponent):
         """Embeds the spelling-corrected text of each message."""
         spoken = [message for message in messages if message.get(TEXT)]
         docs = (message.get(DOC) for message in spoken)
-        texts = [respelled(d if d is not None else read(m.get(TEXT))) for d, m in zip(docs, spoken)]
+        texts = [respelled(d if d is not None else read(m.get(TEXT))) for d, m in zip(docs, spoken, strict=True)]
         if texts:
-            for message, vector in zip(spoken, self._encoder.encode(texts)):
+            for message, vector in zip(spoken, self._encoder.encode(texts), strict=True):
                 self._add(message, vector.reshape(1, -1))
         return messages
 

@@ -134,7 +134,9 @@ def test_a_signal_stops_everything(model: str, tmp_path: Path, signum: int):
         bot.process.send_signal(signum)
         assert bot.process.wait(timeout=30) == 0
         time.sleep(0.5)
-        assert len(children) >= 2 and not [pid for pid in children if Path(f"/proc/{pid}/cmdline").exists() and _command(pid)]
+        assert len(children) >= 2 and not [
+            pid for pid in children if Path(f"/proc/{pid}/cmdline").exists() and _command(pid)
+        ]
 
 
 def _child(parent: int, part: str) -> int:
