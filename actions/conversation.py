@@ -81,7 +81,7 @@ class MoveAfterAlarm(Move):
         state = State.from_json(tracker.get_slot(DIALOGUE))
         answer, after = dialogue.stand_down(turn_from(tracker), flagged_turn(tracker), state, self.setting(tracker))
         send(dispatcher, answer)
-        return [*alarm_off(), *events(after)]
+        return [*alarm_off(), *events(tracker, after)]
 
 
 class ActionTellMore(MoveAfterAlarm):

@@ -18,6 +18,7 @@ from bot.settings import read_settings
 
 DIALOGUE = "dialogue"
 RED_FLAG_RESPONSE = "utter_red_flag"
+FALLBACK = "nlu_fallback"
 SAFETY_SLOTS = ("safety_rule", "safety_reply")
 
 
@@ -28,6 +29,7 @@ class Move(Action, ABC):
         """Loads the knowledge base; it is frozen, so all conversations share it."""
         self._knowledge = load_knowledge()
         self._country = read_settings().country
+        numbers(self._country)  # read now, so that no person waits for it
 
     @abstractmethod
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
@@ -38,7 +40,7 @@ class Move(Action, ABC):
         turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
         answer, after = self.reply(turn, state, self.setting(tracker))
         send(dispatcher, answer)
-        return events(after)
+        return events(tracker, after)
 
     def setting(self, tracker: Tracker) -> Setting:
         """Gives the knowledge base with the numbers of the person's country."""
@@ -58,7 +60,9 @@ def flagged_turn(tracker: Tracker) -> Turn:
 
 
 def _turn(latest: dict[str, Any]) -> Turn:
-    intents = latest.get("questions") or [str((latest.get("intent") or {}).get("name") or "nlu_fallback")]
+    intent = str((latest.get("intent") or {}).get("name") or FALLBACK)
+    # The clauses of a message that was not understood tell nothing.
+    intents = [intent] if intent == FALLBACK else latest.get("questions") or [intent]
     mentions = [
         Mention(entity["entity"], str(entity["value"]), entity.get("start") or 0, entity.get("end") or 0)
         for entity in latest.get("entities") or []
@@ -72,8 +76,11 @@ def send(dispatcher: CollectingDispatcher, answer: Answer) -> None:
     dispatcher.utter_message(text=answer.text, buttons=buttons or None, json_message=answer.custom())
 
 
-def events(state: State) -> list[EventType]:
-    """Gives the slots to set: the state, and the values that other tools read by name."""
+def events(tracker: Tracker, state: State) -> list[EventType]:
+    """Gives the slots that change: the state, and the values that other tools read by name.
+
+    Each event is checked and stored by Rasa, so unchanged ones would only cost time.
+    """
     values: dict[str, tuple[str, ...]] = {
         "body_part": state.body_parts,
         "trigger": state.triggers,
@@ -82,8 +89,8 @@ def events(state: State) -> list[EventType]:
         "duration": state.durations,
         "severity": state.severities,
     }
-    named = [SlotSet(name, ids[0] if ids else None) for name, ids in values.items()]
-    return [SlotSet(DIALOGUE, state.to_json()), *named]
+    wanted = {DIALOGUE: state.to_json(), **{name: ids[0] if ids else None for name, ids in values.items()}}
+    return [SlotSet(name, value) for name, value in wanted.items() if tracker.get_slot(name) != value]
 
 
 def after_alarm(tracker: Tracker) -> bool:

@@ -18,6 +18,9 @@ def main() -> None:
     warnings.showwarning = _ignore
     from rasa.__main__ import main as rasa
 
+    from bot import rasa_patches
+
+    rasa_patches.apply()
     rasa()
 
 

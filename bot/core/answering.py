@@ -148,7 +148,8 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
         if not leads and not differing:
             continue
         draft.gap()
-        draft.say(_heading(section, focus, draft))
+        if len(sections) < 3 or section.goal.id != SEE_DOCTOR:
+            draft.say(_heading(section, focus, draft))
         for difference in differing:
             draft.differ(difference)
         # What the disagreement told already needs no bullet of its own.

@@ -37,7 +37,8 @@ def questions(whole: Guess, parts: Sequence[Guess], length: int) -> tuple[str, .
     asked = unique(part.intent for part in sure)
     if not asked:
         return (whole.intent,)
-    if length >= STORY_LENGTH or (whole.intent in asked and len(asked) > 1):
+    surer = whole.intent.startswith(QUESTION) and whole.intent not in asked and sure[-1].confidence > whole.confidence
+    if length >= STORY_LENGTH or surer or (whole.intent in asked and len(asked) > 1):
         return asked[-MOST_QUESTIONS:]
     return (whole.intent,)
 

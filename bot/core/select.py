@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bot.core.turn import Focus
 from bot.knowledge.loader import Knowledge
@@ -57,17 +58,22 @@ def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = ()) -
     Returns:
         All facts that fit, best first; one topic does not crowd out the others.
     """
-    focus = _narrowed(goal, focus, k)
-    leads = [fact.id for fact in k.facts.values() if not fact.same_as and fact.id not in skip]
-    scored = (_candidate(lead, goal, focus, k) for lead in leads)
-    found = _spread([candidate for candidate in scored if candidate is not None])
-    found = _about_subject(found)
+    found = [candidate for candidate in _ranked(goal.id, focus, k) if candidate.lead not in skip]
     return Selection(
         leads=tuple(candidate.lead for candidate in found),
         place_matched=any(candidate.place for candidate in found[: goal.limit]),
         trigger_matched=any(candidate.trigger for candidate in found[: goal.limit]),
         subject_matched=any(candidate.subject for candidate in found),
     )
+
+
+@lru_cache(maxsize=1024)  # a turn asks for the same ranking several times; nothing of a person is in the key
+def _ranked(goal_id: str, focus: Focus, k: Knowledge) -> tuple[_Candidate, ...]:
+    goal = k.goals[goal_id]
+    focus = _narrowed(goal, focus, k)
+    leads = (fact.id for fact in k.facts.values() if not fact.same_as)
+    scored = (_candidate(lead, goal, focus, k) for lead in leads)
+    return tuple(_about_subject(_spread([candidate for candidate in scored if candidate is not None])))
 
 
 def _narrowed(goal: Goal, focus: Focus, k: Knowledge) -> Focus:
@@ -82,6 +88,11 @@ def _about_subject(found: list[_Candidate]) -> list[_Candidate]:
     about = [candidate for candidate in found if candidate.subject]
     fitting = [candidate for candidate in about if candidate.fits]
     return fitting or about or found
+
+
+def _crowding(candidate: _Candidate, taken: Counter[str]) -> float:
+    """Gives what a fact loses to facts of its topic already taken; none if it is about what was named."""
+    return 0.0 if candidate.trigger or candidate.subject else SAME_TOPIC_AGAIN * taken[candidate.topic]
 
 
 def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate | None:
@@ -113,6 +124,7 @@ def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate 
         - STEP_DOWN * order
         + PER_SUPPORT * (documents - 1)
         - OTHER_TRIGGER * other_trigger
+        - STEP_DOWN * (goal.kinds.index(group[0].kind) if group[0].kind in goal.kinds else len(goal.kinds))
     )
     matched_place = place >= WIDER_PLACE
     return _Candidate(lead, score, group[0].topic, matched_place, trigger, topic or thing, fits)
@@ -147,7 +159,7 @@ def _spread(candidates: list[_Candidate]) -> list[_Candidate]:
     taken: Counter[str] = Counter()
     ordered: list[_Candidate] = []
     while rest:
-        best = max(rest, key=lambda candidate: candidate.score - SAME_TOPIC_AGAIN * taken[candidate.topic])
+        best = max(rest, key=lambda candidate: candidate.score - _crowding(candidate, taken))
         rest.remove(best)
         taken[best.topic] += 1
         ordered.append(best)

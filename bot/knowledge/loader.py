@@ -35,9 +35,12 @@ class DescribePart:
     limit: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Knowledge:
-    """The whole knowledge base, checked and frozen; every mapping is from id to record."""
+    """The whole knowledge base, checked and frozen; every mapping is from id to record.
+
+    Compared by identity, so that rankings can be remembered per knowledge base.
+    """
 
     documents: Mapping[str, schema.Document]
     topics: Mapping[str, schema.Topic]

@@ -23,13 +23,13 @@ _WORD = re.compile(r"[a-z]{2,}")
 
 
 def reading_digest() -> str:
-    """Gives a digest of all that decides how a message is read: matched words and the code that reads.
+    """Gives a digest of all that training reads: matched words and the code that reads with them.
 
     Rasa's cache and the model's stamp use it; a change of a fact's sentence does not change it, so that
     corrections of content need no training.
     """
     words = [FOLDER / name for name in (*MATCHED_FILES, "lemmas.yml")]
-    code = [*FOLDER.parent.glob("core/*.py"), *FOLDER.parent.glob("language/*.py"), *FOLDER.glob("*.py")]
+    code = [*FOLDER.parent.glob("language/*.py"), FOLDER / "vocabulary.py"]
     digest = hashlib.sha256()
     for path in sorted([*words, *code]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -11,7 +11,7 @@ _OPENERS = frozenset(
     "what whats why how when where which who should can could does do is are will would shall any".split()
 )
 _JOINERS = frozenset(["and", "but", "so", "also", "plus", "or", "then"])
-_STOPS = frozenset([",;:\n-–—"]) | {"\n", ",", ";", ":"}
+_STOPS = frozenset({",", ";", ":", "-", "–", "—"})
 MIN_TOKENS = 2
 
 

@@ -87,6 +87,12 @@ async def test_yes_or_more_to_an_alarm_repeats_it(executor, action, intent):
     assert result["responses"][0]["response"] == "utter_red_flag"
 
 
+async def test_unchanged_slots_are_not_set_again(executor):
+    first = slots(await run(executor, "action_answer", "describe_problem", [("body_part", "calf")]))
+    result = slots(await run(executor, "action_small_talk", "thank", slots=first))
+    assert set(result) == {"dialogue"}
+
+
 async def test_restart_forgets_and_listens(executor):
     before = {"dialogue": State(body_parts=("back",)).to_json(), "body_part": "back"}
     result = await run(executor, "action_restart", "restart", slots=before)
