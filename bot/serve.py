@@ -21,6 +21,7 @@ from bot.environment import quiet_environment
 from bot.errors import BotError, ConfigError
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
+from bot.language.encoder import check_weights
 from bot.settings import Settings, read_settings
 from bot.train import ROOT, current_model
 
@@ -57,6 +58,7 @@ def check(settings: Settings) -> None:
         BotError: Something is wrong; the message says what to do.
     """
     load_knowledge()
+    check_weights()
     numbers(settings.country)
     if not settings.loopback:
         raise ConfigError(

@@ -22,6 +22,7 @@ from bot.errors import BotError, ModelError
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.safety import load_safety
 from bot.knowledge.vocabulary import reading_digest
+from bot.language.encoder import check_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "models"
@@ -98,6 +99,7 @@ def _stamped(inputs: str) -> Path | None:
 def _train(inputs: str) -> Path:
     load_knowledge()  # a fault here is clearer than one in the middle of Rasa's training
     load_safety()
+    check_weights()
     print("==> Training the model (about half a minute)", flush=True)
     started = time.monotonic()
     name = f"muscle-spasm-{inputs[:12]}"

@@ -86,6 +86,15 @@ def load_encoder() -> SentenceEncoder:
     return SentenceEncoder(weights_folder())
 
 
+def check_weights() -> None:
+    """Checks that the weights are there and are the expected ones.
+
+    Raises:
+        EncoderError: They are missing or are not the expected ones.
+    """
+    _check(weights_folder() / "model.safetensors")
+
+
 def weights_folder() -> Path:
     """Finds the folder of the weights package without importing it.
 
