@@ -28,7 +28,14 @@ ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "models"
 STAMP = MODELS / "current.json"
 # What a model is made of, besides the words and code of `reading_digest`.
-INPUTS = ("config.yml", "domain.yml", "data/**/*.yml", "bot/nlu/*.py", "requirements/run.lock")
+INPUTS = (
+    "config.yml",
+    "domain.yml",
+    "data/**/*.yml",
+    "bot/knowledge/screen_examples/*.yml",
+    "bot/nlu/*.py",
+    "requirements/run.lock",
+)
 METADATA = "metadata.json"
 
 

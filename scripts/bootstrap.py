@@ -49,7 +49,7 @@ def installed(kind):
 def make_environment(lock):
     """Creates .venv and installs the lock into it."""
     python = find_python()
-    if not os.path.exists(PYTHON):
+    if not works([PYTHON, "-m", "pip", "--version"]):  # none yet, or one that broke half-way
         say("Creating the environment with " + python)
         run([python, "-m", "venv", "--clear", VENV], "The environment could not be created in .venv.")
     say("Installing the locked packages (about 2.4 GB; a minute or two)")

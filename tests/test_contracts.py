@@ -91,6 +91,18 @@ def test_training_and_evaluation_never_mix():
     assert not [(text, hit[0]) for text, hit in pairs if hit]
 
 
+def test_examples_of_the_learned_screen_and_evaluation_never_mix():
+    from rapidfuzz import fuzz, process
+
+    from bot.nlu.learned_screen import EXAMPLES, read_examples
+
+    trained = [words(text) for group in read_examples(EXAMPLES) for text in group]
+    held = {words(text) for text in held_out_texts() if len(words(text).split()) > 3}
+    assert not held & set(trained)
+    pairs = ((text, process.extractOne(text, trained, scorer=fuzz.token_sort_ratio, score_cutoff=93)) for text in held)
+    assert not [(text, hit[0]) for text, hit in pairs if hit]
+
+
 def test_held_out_set_has_fifteen_rows_an_intent():
     rows = [json.loads(line) for line in (ROOT / "evaluation" / "utterances.jsonl").read_text().splitlines()]
     counts = Counter(row["intent"] for row in rows)
@@ -114,10 +126,11 @@ def test_screen_is_first_and_gate_is_last():
 def test_training_time_components_tell_rasas_cache_about_the_code_they_call():
     from bot.nlu.intent_classifier import QuestionClassifier
     from bot.nlu.language_reader import LanguageReader
+    from bot.nlu.learned_screen import LearnedScreen
     from bot.nlu.safety_screen import SafetyScreen
     from bot.nlu.sentence_encoder import SentenceEmbedder
 
-    for component in (LanguageReader, SentenceEmbedder, QuestionClassifier, SafetyScreen):
+    for component in (LanguageReader, SentenceEmbedder, QuestionClassifier, SafetyScreen, LearnedScreen):
         assert component.fingerprint_addon({}), component
 
 

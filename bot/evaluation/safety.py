@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Any, Optional
@@ -97,23 +97,43 @@ def _share(name: str, outcomes: list[bool]) -> str:
     return f"  {name:22} {hits:4}/{total:<4} {hits / total if total else 0:.3f}  [{low:.3f}, {high:.3f}]"
 
 
+def add_learned(rows: list[Row]) -> list[Row]:
+    """Adds what the trained model's learned screen finds where the rules found nothing."""
+    from bot.evaluation.nlu import parse
+    from bot.train import current_model
+
+    parsed = parse(current_model(), [{"text": row.text, "intent": ""} for row in rows])
+    learned = Hit("learned-screen", Urgency.EMERGENCY, "emergency-now", ())
+    return [
+        replace(row, hit=learned) if row.hit is None and found.found == "red_flag" else row
+        for row, found in zip(rows, parsed, strict=True)
+    ]
+
+
 def evaluate(path: Path) -> dict[str, Any]:
-    """Prints the report of a file and gives its main figures, each with its 95 % interval."""
-    rows = measure(path)
-    print(report(rows))
-    groups = {
-        name: [r.right for r in rows if r.red_flag and r.urgency == name] for name in ("emergency", "urgent", "soon")
-    }
-    groups["false_alarms"] = [not r.right for r in rows if not r.red_flag]
-    return {
-        name: {
-            "share": round(sum(o) / len(o), 4),
-            "of": len(o),
-            "interval": [round(x, 4) for x in wilson(sum(o), len(o))],
-        }
-        for name, o in groups.items()
-        if o
-    }
+    """Prints the report of a file and gives the main figures of each layer with 95 % intervals."""
+    rules = measure(path)
+    both = add_learned(rules)
+    print(report(both))
+    figures = {"rules alone": _figures(rules), "rules and learned screen": _figures(both)}
+    print()
+    for layer, groups in figures.items():
+        for name, row in groups.items():
+            print(f"{layer:26}{name:14}{row['share']:.3f}  {row['interval']}  of {row['of']}")
+    return figures
+
+
+def _figures(rows: list[Row]) -> dict[str, dict[str, Any]]:
+    urgencies = ("emergency", "urgent", "soon")
+    groups = {name: [row.right for row in rows if row.red_flag and row.urgency == name] for name in urgencies}
+    groups["false_alarms"] = [not row.right for row in rows if not row.red_flag]
+    return {name: _figure(outcomes) for name, outcomes in groups.items() if outcomes}
+
+
+def _figure(outcomes: list[bool]) -> dict[str, Any]:
+    low, high = wilson(sum(outcomes), len(outcomes))
+    share = sum(outcomes) / len(outcomes)
+    return {"share": round(share, 4), "of": len(outcomes), "interval": [round(low, 3), round(high, 3)]}
 
 
 def main() -> None:

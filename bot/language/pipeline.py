@@ -11,11 +11,12 @@ this module: spaCy evaluates the factories' signatures.)
 """
 
 from functools import lru_cache
+from typing import Union
 
 import spacy
 from spacy.language import Language
 from spacy.lookups import Table, load_lookups
-from spacy.tokens import Doc, Token
+from spacy.tokens import Doc, Span, Token
 
 from bot.knowledge.vocabulary import domain_lemmas, domain_words
 from bot.language.spelling import Speller
@@ -99,8 +100,8 @@ def clean(text: str) -> str:
     return text.translate(_APOSTROPHES)
 
 
-def respelled(doc: Doc) -> str:
-    """Gives a document's text with its misspelt words corrected, all else as written."""
+def respelled(doc: Union[Doc, Span]) -> str:
+    """Gives the text of a document or part of one with its misspelt words corrected, all else as written."""
     return "".join(_respelled(token) + token.whitespace_ for token in doc)
 
 

@@ -30,6 +30,8 @@ from bot.nlu.language_reader import DOC
 # The key under which the action server finds the intents of all questions in a message.
 QUESTIONS = "questions"
 RANKING = "intent_ranking"
+# The intent of a message without words; FallbackClassifier sets the same when unsure.
+NOTHING = "nlu_fallback"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -121,6 +123,8 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
             text = message.get(TEXT) or ""
             embedding = _embedding(message) if text.strip() else None
             if self._classifier is None or embedding is None:
+                message.set(INTENT, {"name": NOTHING, PREDICTED_CONFIDENCE_KEY: 1.0}, add_to_output=True)
+                message.set(QUESTIONS, [NOTHING], add_to_output=True)
                 continue
             whole = self._guesses([text], embedding)[0]
             ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in whole]
