@@ -117,13 +117,17 @@ class LearnedScreen(GraphComponent):
         return messages
 
     def _probability(self, doc: Doc) -> float:
-        """Gives the probability of danger in the whole or, of a long message, in its worst part."""
+        """Gives the probability of danger; a long message is judged by its worst part.
+
+        The whole of a long story says little: what matters is one sentence of it.
+        """
         if not any(token.is_alpha for token in doc) or self._trained is None:
             return 0.0
         vectorizer, model = self._trained
         size = self._config["window"]
-        starts = range(0, max(len(doc) - size // 2, 1), size // 2) if len(doc) > 1.5 * size else ()
-        texts = [_plain(doc), *(_plain(doc[start : start + size]) for start in starts)]
+        long = len(doc) > 1.5 * size
+        starts = range(0, len(doc) - size // 2, size // 2) if long else range(1)
+        texts = [_plain(doc[start : start + size] if long else doc) for start in starts]
         return float(model.predict_proba(self._matrix(vectorizer, texts))[:, 1].max())
 
     def _matrix(self, vectorizer: TfidfVectorizer, texts: List[str]) -> csr_matrix:
