@@ -26,6 +26,7 @@ from bot.language.encoder import load_encoder
 from bot.language.pipeline import read, respelled
 from bot.nlu.language_reader import DOC
 from bot.nlu.safety_screen import REPLY, RULE, SAFETY
+from bot.nlu.sentence_encoder import SentenceEmbedder
 
 EXAMPLES = FOLDER / "screen_examples"
 LEARNED = "learned-screen"
@@ -43,7 +44,7 @@ class LearnedScreen(GraphComponent):
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"C": 10.0, "threshold": 0.8, "window": 40, "reply": "emergency-now", "phrase_weight": 0.5}
+        return {"C": 10.0, "threshold": 0.95, "window": 40, "reply": "emergency-now", "phrase_weight": 0.5}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
         """Keeps the options."""
@@ -66,8 +67,8 @@ class LearnedScreen(GraphComponent):
 
     @classmethod
     def required_components(cls) -> List[Type]:
-        """Needs none: it reads texts itself."""
-        return []
+        """Names what must stand before it in the pipeline."""
+        return [SentenceEmbedder]
 
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
@@ -86,7 +87,8 @@ class LearnedScreen(GraphComponent):
         weights = [1.0] * (len(danger) + len(harmless)) + [self._config["phrase_weight"]] * len(phrases)
         vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, dtype=np.float32).fit(texts)
         model = LogisticRegression(C=self._config["C"], max_iter=200)
-        model.fit(self._matrix(vectorizer, texts), labels, sample_weight=weights)
+        matrix = hstack([csr_matrix(self._encoder.encode(texts)), vectorizer.transform(texts)]).tocsr()
+        model.fit(matrix, labels, sample_weight=weights)
         with self._storage.write_to(self._resource) as folder:
             joblib.dump((vectorizer, model), folder / "screen.joblib")
         return self._resource
@@ -110,13 +112,13 @@ class LearnedScreen(GraphComponent):
         """Writes a verdict where the rules found nothing and the model is sure."""
         for message in messages:
             doc = message.get(DOC)
-            probability = self._probability(doc) if doc is not None and self._trained else 0.0
+            probability = self._probability(message, doc) if doc is not None else 0.0
             message.set(PROBABILITY, round(probability, 3), add_to_output=True)
             if probability >= self._config["threshold"] and not message.get(SAFETY):
                 message.set(SAFETY, {RULE: LEARNED, REPLY: self._config["reply"]}, add_to_output=True)
         return messages
 
-    def _probability(self, doc: Doc) -> float:
+    def _probability(self, message: Message, doc: Doc) -> float:
         """Gives the probability of danger; a long message is judged by its worst part.
 
         The whole of a long story says little: what matters is one sentence of it.
@@ -125,13 +127,14 @@ class LearnedScreen(GraphComponent):
             return 0.0
         vectorizer, model = self._trained
         size = self._config["window"]
-        long = len(doc) > 1.5 * size
-        starts = range(0, len(doc) - size // 2, size // 2) if long else range(1)
-        texts = [_plain(doc[start : start + size] if long else doc) for start in starts]
-        return float(model.predict_proba(self._matrix(vectorizer, texts))[:, 1].max())
-
-    def _matrix(self, vectorizer: TfidfVectorizer, texts: List[str]) -> csr_matrix:
-        return hstack([csr_matrix(self._encoder.encode(texts)), vectorizer.transform(texts)]).tocsr()
+        _, sentence = message.get_dense_features(TEXT)
+        if len(doc) <= 1.5 * size and sentence is not None:
+            texts, vectors = [_plain(doc)], sentence.features
+        else:
+            texts = [_plain(doc[start : start + size]) for start in range(0, max(len(doc) - size // 2, 1), size // 2)]
+            vectors = self._encoder.encode(texts)
+        matrix = hstack([csr_matrix(vectors), vectorizer.transform(texts)]).tocsr()
+        return float(model.predict_proba(matrix)[:, 1].max())
 
 
 def read_examples(folder: Path) -> Tuple[List[str], List[str]]:
