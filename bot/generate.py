@@ -31,8 +31,12 @@ def red_flag_responses() -> str:
     replies = load_safety().replies
     variations = [_variation(reply, k.phrases) for reply in replies]
     plain = {"text": k.phrases["failure"], "custom": _custom("emergency")}
+    unserved = {"text": k.phrases["failure"], "custom": {**_custom("fallback"), "intents": [], "rule": None}}
     failed = {"condition": [_when(FAILED)], **plain}
-    data = {"version": "3.1", "responses": {"utter_red_flag": [plain, failed, *variations], "utter_default": [plain]}}
+    data = {
+        "version": "3.1",
+        "responses": {"utter_red_flag": [plain, failed, *variations], "utter_default": [unserved]},
+    }
     return HEADER + yaml.dump(data, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.core.compose import WORD_BUDGET, Draft, goal_buttons, join
-from bot.core.select import Selection, choose
+from bot.core.select import Selection, choose, safe
 from bot.core.turn import Answer, Button, Focus, State, unique
 from bot.knowledge.loader import Knowledge
 from bot.knowledge.schema import Goal, SafetyNet
@@ -115,10 +115,22 @@ def _without_self_care(request: Request, setting: Setting) -> list[tuple[str, in
 
 def _bars(request: Request, k: Knowledge) -> tuple[str, ...]:
     """Gives the bars to self-care that apply when self-care is asked for."""
-    if not (DESCRIBE in request.goals or any(k.goals[goal].treats for goal in request.goals)):
-        return ()
-    places = tuple(part for part in request.focus.body_parts if not k.body_parts[part].self_care)
-    return (*places, HOLD_BACK) if _held_back(request.focus, k) else places
+    treats = DESCRIBE in request.goals or any(k.goals[goal].treats for goal in request.goals)
+    return bars(request.focus, k) if treats else ()
+
+
+def bars(focus: Focus, k: Knowledge) -> tuple[str, ...]:
+    """Gives the bars to self-care for a place or an illness."""
+    places = tuple(part for part in focus.body_parts if not k.body_parts[part].self_care)
+    return (*places, HOLD_BACK) if _held_back(focus, k) else places
+
+
+def bar_self_care(draft: Draft, focus: Focus, which: Sequence[str]) -> None:
+    """Says in an answer why it names no self-care."""
+    k = draft.k
+    for bar in which:
+        draft.cautions.extend(k.bars[bar].carries)
+        draft.warn(k.bars[bar], what=join(k.conditions[c].name for c in _held_back(focus, k)))
 
 
 def _held_back(focus: Focus, k: Knowledge) -> tuple[str, ...]:
@@ -137,9 +149,7 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
     # What the safety net will say at the end needs no caveat of its own before.
     draft.cautions.extend(net.carries if net else ())
     draft.say(request.opening)
-    for bar in _bars(request, k):
-        draft.cautions.extend(k.bars[bar].carries)
-        draft.warn(k.bars[bar], what=join(k.conditions[c].name for c in _held_back(focus, k)))
+    bar_self_care(draft, focus, _bars(request, k))
     told: set[str] = set()
     for section in sections:
         leads = [lead for lead in section.selection.leads if lead not in told][: section.limit]
@@ -174,7 +184,16 @@ def _differences(section: _Section, request: Request, k: Knowledge) -> tuple[str
     focus = request.focus
     named = [d.id for d in k.disagreements.values() if d.when_asked and d.topic in focus.topics]
     own = () if focus.conditions or focus.medicines else section.goal.disagreements
-    return tuple([*own, *named][:1]) if section.goal.id != SEE_DOCTOR else ()
+    fitting = [d for d in (*own, *named) if _may_show(d, focus, k)]
+    return tuple(fitting[:1]) if section.goal.id != SEE_DOCTOR else ()
+
+
+def _may_show(disagreement_id: str, focus: Focus, k: Knowledge) -> bool:
+    """Tells whether a disagreement speaks of nothing that must not be told for the place."""
+    difference = k.disagreements[disagreement_id]
+    facts = (k.facts[fact] for side in difference.sides for fact in side.facts)
+    unsuited = any(difference.topic in k.body_parts[part].unsuited for part in focus.body_parts)
+    return not unsuited and all(safe(fact, focus.body_parts, k) for fact in facts)
 
 
 def _heading(section: _Section, focus: Focus, draft: Draft) -> str:
@@ -196,8 +215,8 @@ def _heading(section: _Section, focus: Focus, draft: Draft) -> str:
 
 def _safety_net(sections: Sequence[_Section], request: Request, k: Knowledge) -> SafetyNet | None:
     """Gives the warning signs for the place, unless a bar has said them."""
-    bars = _bars(request, k)
-    if (HOLD_BACK not in bars and bars) or not any(section.goal.safety_net for section in sections):
+    barred = _bars(request, k)
+    if (HOLD_BACK not in barred and barred) or not any(section.goal.safety_net for section in sections):
         return None
     places = request.focus.body_parts
     return k.safety_nets[k.body_parts[places[0]].region if places else "any"]
@@ -207,9 +226,7 @@ def _finish(
     draft: Draft, sections: Sequence[_Section], request: Request, state: State, setting: Setting
 ) -> tuple[Answer, State]:
     k, focus = setting.k, request.focus
-    waiting = any(
-        lead not in draft.facts for section in sections for lead in section.selection.leads[: section.limit + 4]
-    )
+    waiting = any(lead not in draft.facts for section in sections for lead in section.selection.leads)
     offers = _offers(request, k)
     reply = Answer(
         kind="answer",
@@ -245,7 +262,7 @@ def _offers(request: Request, k: Knowledge) -> tuple[str, ...]:
     told = {part.goal for part in k.describe} if DESCRIBE in goals else set(goals)
     follow = FOLLOW_DESCRIPTION if DESCRIBE in goals else ()
     named = (goal for name in goals if name in k.goals for goal in k.goals[name].next)
-    barred = bool(_bars(replace(request, goals=(DESCRIBE,)), k))
+    barred = bool(bars(request.focus, k))
     open_goals = (goal for goal in unique((*follow, *named)) if not (barred and k.goals[goal].treats))
     return tuple(goal for goal in open_goals if goal not in told)[: MAX_BUTTONS - 1]
 

@@ -14,6 +14,8 @@ from bot.core.answering import (
     Request,
     Setting,
     answer,
+    bar_self_care,
+    bars,
     understood,
 )
 from bot.core.compose import Draft, goal_buttons, join, place_buttons, section_name
@@ -367,7 +369,7 @@ def _answer_not_covered(
     name = item.name if item else k.conditions[missing].name
     refer = (item.refer if item else None) or k.phrases["refer_default"]
     draft = setting.draft()
-    opening = draft.phrase("nothing_for", what=name) + " " + draft.phrase("refer", who=refer).capitalize()
+    opening = draft.phrase("nothing_for", what=name) + " " + draft.phrase("refer", who=refer[0].upper() + refer[1:])
     if item and item.general:
         return answer(Request(turn.intents, goals, replace(focus, topics=()), opening), state, setting)
     draft.say(opening)
@@ -375,7 +377,10 @@ def _answer_not_covered(
         caution = k.cautions[item.caution]
         draft.cautions.append(caution.id)
         draft.say(draft.fill(caution.caveat or ""))
-    if item and item.instead:
+    barred = bars(focus, k)
+    if barred:
+        bar_self_care(draft, focus, barred)
+    elif item and item.instead:
         draft.gap()
         draft.say(k.phrases["covered_nearby"])
         draft.tell(unique(k.lead(fact) for fact in item.instead), focus.body_parts)

@@ -18,6 +18,9 @@ SAME_PLACE, WIDER_PLACE, ANY_PLACE, OTHER_PLACE = 6.0, 3.0, 1.0, -6.0
 STEP_DOWN, PER_SUPPORT, SAME_TOPIC_AGAIN, GOAL_KIND, OTHER_TRIGGER = 0.5, 0.4, 4.0, 5.0, 2.0
 
 
+SELF_CARE = frozenset({"treatment", "prevention"})
+
+
 @dataclass(frozen=True)
 class Selection:
     """Facts chosen for a goal.
@@ -110,6 +113,8 @@ def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate 
         return None
     if any(group[0].topic in k.body_parts[part].unsuited for part in focus.body_parts):
         return None
+    if not safe(group[0], focus.body_parts, k):
+        return None
     place = max(_place_score(fact, focus, k) for fact in group)
     if place == OTHER_PLACE and not (topic or thing or goal.elsewhere):
         return None
@@ -128,6 +133,11 @@ def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate 
     )
     matched_place = place >= WIDER_PLACE
     return _Candidate(lead, score, group[0].topic, matched_place, trigger, topic or thing, fits)
+
+
+def safe(fact: Fact, places: Collection[str], k: Knowledge) -> bool:
+    """Tells whether a fact may be told for these places: no self-care where a person must not try it."""
+    return fact.kind not in SELF_CARE or all(k.body_parts[place].self_care for place in places)
 
 
 def _serves(fact: Fact, goal: Goal) -> bool:

@@ -79,6 +79,14 @@ def test_no_self_care_for_chest_and_tummy(place: str, goal: str, setting: Settin
     assert not [b for b in reply.buttons if any(g.button == b.title and g.treats for g in K.goals.values())]
 
 
+@pytest.mark.parametrize("place", ["chest", "abdomen"])
+@pytest.mark.parametrize("topic", ["stretching", "massage", "heat-cold", "rest", "relaxation"])
+def test_no_self_care_for_chest_and_tummy_however_it_is_asked(place: str, topic: str, setting: Setting):
+    for goal in K.goals:
+        reply = ask(goal, setting, body_parts=(place,), topics=(topic,))
+        assert not {K.facts[fact].kind for fact in reply.facts} & {"treatment", "prevention"}, (goal, reply.text)
+
+
 def test_kidney_disease_and_diabetes_hold_self_care_back(setting: Setting):
     for condition in ("kidney_disease", "diabetes"):
         reply = ask("treatment", setting, conditions=(condition,), body_parts=("calf",))

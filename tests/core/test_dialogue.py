@@ -122,6 +122,12 @@ def test_not_covered_is_said_plainly(setting: Setting):
     assert "do not cover quinine" in reply.text and not reply.facts
 
 
+@pytest.mark.parametrize("about", [{"body_part": "abdomen"}, {"condition": "kidney_disease"}])
+def test_not_covered_names_no_self_care_where_it_is_barred(about: dict, setting: Setting):
+    reply, _ = d.ask(turn("ask_treatment", not_covered="pickle-juice", **about), State(), setting)
+    assert not reply.facts and ("care team" in reply.text or "tummy" in reply.text)
+
+
 def test_yes_takes_the_first_offer(setting: Setting):
     _, state = d.ask(turn("ask_causes", body_part="back"), State(), setting)
     _, after = d.affirm(turn("affirm"), state, setting)
