@@ -1,13 +1,20 @@
-"""Rasa's SQL tracker store, with SQLite set up for a server."""
+"""Rasa's SQL tracker store, set up for a server: few statements a turn, and connections that stay open."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 from rasa.core.tracker_store import SQLTrackerStore
-from sqlalchemy import event
+from rasa.shared.core.events import Event
+from rasa.shared.core.trackers import DialogueStateTracker
+from sqlalchemy import create_engine, event, insert
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import QueuePool
 
 # The write-ahead log lets readers and the writer work at once. `normal` leaves out a wait for the disk at each
 # turn: after a power cut the last turn may be missing, but nothing is ever half-written.
@@ -26,3 +33,44 @@ def set_up_sqlite(connection: Any, _: Any) -> None:
 
 class ConversationStore(SQLTrackerStore):
     """The store of conversations (endpoints.yml)."""
+
+    engine: Engine
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Opens the store (see parent); SQLite's connections are kept.
+
+        SQLAlchemy opens a file anew for each transaction, and closing the last connection makes SQLite write its
+        whole log back: that took longer than all statements of a turn.
+        """
+        super().__init__(*args, **kwargs)
+        if self.engine.dialect.name == "sqlite":
+            url = self.engine.url
+            self.engine.dispose()
+            self.engine = create_engine(url, poolclass=QueuePool, connect_args={"check_same_thread": False})
+            self.sessionmaker = sessionmaker(bind=self.engine)
+
+    async def save(self, tracker: DialogueStateTracker) -> None:
+        """Stores the events of the turn in one statement (the parent sends one for each)."""
+        await self.stream_events(tracker)
+        with self.session_scope() as session:
+            rows = [self._row(tracker.sender_id, event) for event in self._additional_events(session, tracker)]
+            if rows:
+                session.execute(insert(self.SQLEvent), rows)
+                session.commit()
+
+    def _row(self, sender_id: str, event: Event) -> dict[str, Any]:
+        data = event.as_dict()
+        return {
+            "sender_id": sender_id,
+            "type_name": event.type_name,
+            "timestamp": data.get("timestamp"),
+            "intent_name": data.get("parse_data", {}).get("intent", {}).get("name"),
+            "action_name": data.get("name"),
+            "data": json.dumps(data),
+        }
+
+    def _additional_events(self, session: Session, tracker: DialogueStateTracker) -> Iterator[Event]:
+        """Gives the events that are not stored yet; counts ids only (the parent reads whole rows)."""
+        stored = self._event_query(session, tracker.sender_id, fetch_events_from_all_sessions=False)
+        count = stored.with_entities(self.SQLEvent.id).order_by(None).count()
+        return itertools.islice(tracker.events, count, None)
