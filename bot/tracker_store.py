@@ -11,7 +11,7 @@ from typing import Any
 from rasa.core.tracker_store import SQLTrackerStore
 from rasa.shared.core.events import Event
 from rasa.shared.core.trackers import DialogueStateTracker
-from sqlalchemy import create_engine, event, insert
+from sqlalchemy import create_engine, delete, event, insert
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import QueuePool
@@ -57,6 +57,12 @@ class ConversationStore(SQLTrackerStore):
             if rows:
                 session.execute(insert(self.SQLEvent), rows)
                 session.commit()
+
+    async def erase(self, sender_id: str) -> None:
+        """Deletes all that is stored of one conversation."""
+        with self.session_scope() as session:
+            session.execute(delete(self.SQLEvent).where(self.SQLEvent.sender_id == sender_id))
+            session.commit()
 
     def _row(self, sender_id: str, event: Event) -> dict[str, Any]:
         data = event.as_dict()

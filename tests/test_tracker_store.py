@@ -61,3 +61,19 @@ def test_two_people_at_once_lose_nothing(tmp_path: Path, domain: Domain) -> None
         return list(await asyncio.gather(*(person(f"person {n}") for n in range(8))))
 
     assert asyncio.run(everybody()) == [5] * 8
+
+
+def test_erase_leaves_nothing_of_one_person_and_all_of_another(tmp_path: Path, domain: Domain) -> None:
+    store = ConversationStore(domain, db=str(tmp_path / "store.db"))
+
+    async def scenario() -> tuple[object, object]:
+        for name in ("leaves", "stays"):
+            tracker = DialogueStateTracker(name, domain.slots)
+            tracker.update(UserUttered("words"), domain)
+            await store.save(tracker)
+        await store.erase("leaves")
+        return await store.retrieve_full_tracker("leaves"), await store.retrieve_full_tracker("stays")
+
+    gone, kept = asyncio.run(scenario())
+    assert gone is None
+    assert kept is not None

@@ -12,6 +12,7 @@ from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.settings import read_settings
+from bot.tracker_store import ConversationStore
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,14 @@ async def take_turn(
     except Exception as error:
         _log.error("a turn failed: %s", type(error).__name__)
     return collector.messages or failure(sender)
+
+
+async def erase(agent: Any, sender: str) -> None:
+    """Deletes a conversation from the store; `agent` is Rasa's (`request.app.ctx.agent`)."""
+    store = agent.tracker_store
+    while not isinstance(store, ConversationStore):
+        store = store._tracker_store  # Rasa wraps the store of endpoints.yml
+    await store.erase(sender)
 
 
 def failure(sender: str) -> List[Dict[str, Any]]:
