@@ -5,10 +5,10 @@ export RASA_TELEMETRY_ENABLED := false
 BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run chat train test check knowledge evaluate lock clean
+.PHONY: help setup setup-dev run chat train test check knowledge evaluate evaluate-safety screen lock clean
 
 help:  ## Show what can be done
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup:  ## Make the environment that the bot runs in
 	@$(BOOT_PYTHON) scripts/bootstrap.py run
@@ -39,6 +39,13 @@ test: setup-dev  ## Run all checks and tests
 evaluate: setup-dev  ## Figures on held-out data (DATA=file.jsonl: on another file)
 	@$(PY) -m bot.train
 	@$(PY) -m bot.evaluation $(DATA)
+
+evaluate-safety: setup-dev  ## Figures of the red-flag screen (DATA=file.jsonl; WRITE=1: into docs/)
+	@$(PY) -m bot.train
+	@$(PY) -m bot.evaluation.safety $(if $(WRITE),--write) $(DATA)
+
+screen: setup-dev  ## Fit the learned screen on its examples and store the result (a quarter of an hour)
+	@$(PY) -m bot.nlu.screen_training
 
 lock:  ## Lock the requirements again after requirements/*.in changed (needs uv)
 	@scripts/lock.sh

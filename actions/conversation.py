@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from rasa_sdk import Tracker
-from rasa_sdk.events import EventType, FollowupAction
+from rasa_sdk.events import EventType, FollowupAction, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.tracker_io import (
     DIALOGUE,
     RED_FLAG_RESPONSE,
+    SAFETY_REPLY,
+    SAFETY_RULE,
     Move,
     after_alarm,
     alarm_off,
@@ -19,10 +22,11 @@ from actions.tracker_io import (
     send,
     turn_from,
 )
-from bot.core import dialogue
+from bot.core import checks, dialogue
 from bot.core.answering import Setting
 from bot.core.dialogue import Reply
-from bot.core.turn import State, Turn
+from bot.core.turn import COUNTRY, State, Turn
+from bot.knowledge.numbers import numbers
 
 
 class ActionSmallTalk(Move):
@@ -35,18 +39,6 @@ class ActionSmallTalk(Move):
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
         return dialogue.small_talk(turn, state, setting)
-
-
-class ActionHandOff(Move):
-    """Says who can help in person."""
-
-    def name(self) -> str:
-        """Names the action."""
-        return "action_hand_off"
-
-    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
-        """See parent."""
-        return dialogue.handoff(turn, state, setting)
 
 
 class ActionForget(Move):
@@ -66,22 +58,56 @@ class ActionForget(Move):
         return dialogue.restart(turn, state, setting)
 
 
-class MoveAfterAlarm(Move):
-    """A move that an emergency reply changes: "yes" or "more" to it repeats it, "no" takes it back."""
+class Says(Enum):
+    """What a move means as an answer to an emergency reply or a safety question."""
 
-    repeats = True
+    YES = "yes"
+    NO = "no"
+    NOT_SURE = "not sure"
+    AGAIN = "again"
+
+
+class MoveAfterAlarm(Move):
+    """A move that means something else after an emergency reply or a safety question."""
+
+    says = Says.AGAIN
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
         """Runs the move (see parent)."""
-        if not after_alarm(tracker):
-            return await super().run(dispatcher, tracker, domain)
-        if self.repeats:
+        state = State.from_json(tracker.get_slot(DIALOGUE))
+        alarmed = after_alarm(tracker)
+        region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state.checking
+        if region and self.says in (Says.YES, Says.NOT_SURE):
+            return self._warn(dispatcher, tracker, region, checks.answered(state, region))
+        if alarmed and self.says is Says.NO:
+            setting, turn = self.setting(tracker), turn_from(tracker)
+            answer, after = dialogue.stand_down(turn, flagged_turn(tracker), state, setting, region)
+            send(dispatcher, answer)
+            return [*alarm_off(), *events(tracker, after)]
+        if alarmed:
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
             return []
-        state = State.from_json(tracker.get_slot(DIALOGUE))
-        answer, after = dialogue.stand_down(turn_from(tracker), flagged_turn(tracker), state, self.setting(tracker))
-        send(dispatcher, answer)
-        return [*alarm_off(), *events(tracker, after)]
+        return await super().run(dispatcher, tracker, domain)
+
+    def _warn(self, dispatcher: CollectingDispatcher, tracker: Tracker, region: str, state: State) -> list[EventType]:
+        """Answers "yes" and "not sure" to a safety question."""
+        question = checks.question(region, self._knowledge)
+        reply = question.if_yes if question and self.says is Says.YES else checks.NOT_SURE
+        chosen = {SAFETY_RULE: checks.CHECK + region, SAFETY_REPLY: reply}
+        dispatcher.utter_message(response=RED_FLAG_RESPONSE, **chosen)
+        return [*(SlotSet(name, value) for name, value in chosen.items()), *events(tracker, state)]
+
+
+class ActionHandOff(MoveAfterAlarm):
+    """Says who can help in person; after an emergency reply, whom to call."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_hand_off"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.handoff(turn, state, setting)
 
 
 class ActionTellMore(MoveAfterAlarm):
@@ -97,7 +123,9 @@ class ActionTellMore(MoveAfterAlarm):
 
 
 class ActionAffirm(MoveAfterAlarm):
-    """Takes up what was offered."""
+    """Takes up what was offered, or a "yes" to a safety question."""
+
+    says = Says.YES
 
     def name(self) -> str:
         """Names the action."""
@@ -111,7 +139,7 @@ class ActionAffirm(MoveAfterAlarm):
 class ActionDeny(MoveAfterAlarm):
     """Takes a "no"."""
 
-    repeats = False
+    says = Says.NO
 
     def name(self) -> str:
         """Names the action."""
@@ -125,7 +153,7 @@ class ActionDeny(MoveAfterAlarm):
 class ActionStandDown(MoveAfterAlarm):
     """Takes an alarm back."""
 
-    repeats = False
+    says = Says.NO
 
     def name(self) -> str:
         """Names the action."""
@@ -134,3 +162,91 @@ class ActionStandDown(MoveAfterAlarm):
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
         return dialogue.no_alarm(turn, state, setting)
+
+
+class ActionNotSure(MoveAfterAlarm):
+    """Takes "I don't know"; to a safety question it counts as a reason for care."""
+
+    says = Says.NOT_SURE
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_not_sure"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.not_sure(turn, state, setting)
+
+
+class ActionExplainQuestion(Move):
+    """Says why it asked."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_explain_question"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.why_asking(turn, state, setting)
+
+
+class ActionSetCountry(Move):
+    """Takes the person's country, whose numbers all replies then give."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_set_country"
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
+        """Runs the move (see parent); an emergency reply is given again with the country's numbers."""
+        named = turn_from(tracker).ids(COUNTRY)
+        if not named:
+            return await super().run(dispatcher, tracker, domain)
+        state = State.from_json(tracker.get_slot(DIALOGUE))
+        if tracker.get_slot(SAFETY_REPLY):
+            dispatcher.utter_message(response=RED_FLAG_RESPONSE, country=named[0])
+            return [SlotSet("country", named[0])]
+        setting = Setting(self._knowledge, numbers(named[0]).emergency_number)
+        answer, after = dialogue.country_set(turn_from(tracker), state, setting)
+        send(dispatcher, answer)
+        return [SlotSet("country", named[0]), *events(tracker, after)]
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.ask_country(turn, state, setting)
+
+
+class ActionSummarise(Move):
+    """Writes the note for a doctor."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_summarise"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.summary(turn, state, setting)
+
+
+class ActionShorten(Move):
+    """Says the last answer again, shorter or more simply."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_shorten"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.shorter(turn, state, setting)
+
+
+class ActionExplainWord(Move):
+    """Explains a word that an answer used."""
+
+    def name(self) -> str:
+        """Names the action."""
+        return "action_explain_word"
+
+    def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
+        """See parent."""
+        return dialogue.meaning(turn, state, setting)

@@ -10,8 +10,9 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from bot.core.answering import Setting
+from bot.core.checks import DENIES_SIGNS
 from bot.core.dialogue import Reply
-from bot.core.turn import Answer, Mention, State, Turn
+from bot.core.turn import CUE, Answer, Mention, State, Turn
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.settings import read_settings
@@ -19,7 +20,7 @@ from bot.settings import read_settings
 DIALOGUE = "dialogue"
 RED_FLAG_RESPONSE = "utter_red_flag"
 FALLBACK = "nlu_fallback"
-SAFETY_SLOTS = ("safety_rule", "safety_reply")
+SAFETY_RULE, SAFETY_REPLY = "safety_rule", "safety_reply"
 
 
 class Move(Action, ABC):
@@ -63,11 +64,15 @@ def _turn(latest: dict[str, Any]) -> Turn:
     intent = str((latest.get("intent") or {}).get("name") or FALLBACK)
     # The clauses of a message that was not understood tell nothing.
     intents = [intent] if intent == FALLBACK else latest.get("questions") or [intent]
-    mentions = [
+    mentions = [Mention(CUE, DENIES_SIGNS)] if latest.get("denied_signs") else []
+    mentions += [
         Mention(entity["entity"], str(entity["value"]), entity.get("start") or 0, entity.get("end") or 0)
         for entity in latest.get("entities") or []
     ]
-    return Turn(tuple(intents), tuple(mentions))
+    facts = tuple(fact for fact in latest.get("facts") or () if fact in load_knowledge().facts)
+    guesses = tuple(guess["name"] for guess in latest.get("intent_ranking") or ())
+    silent, language = bool(latest.get("documents_silent")), latest.get("foreign_language") or ""
+    return Turn(tuple(intents), tuple(mentions), facts, silent, guesses, language)
 
 
 def send(dispatcher: CollectingDispatcher, answer: Answer) -> None:
@@ -103,4 +108,4 @@ def after_alarm(tracker: Tracker) -> bool:
 
 def alarm_off() -> list[EventType]:
     """Gives the events that take an alarm back."""
-    return [SlotSet(name, None) for name in SAFETY_SLOTS]
+    return [SlotSet(name, None) for name in (SAFETY_RULE, SAFETY_REPLY)]

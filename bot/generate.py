@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from bot.knowledge.loader import load_knowledge
+from bot.core import checks
+from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.knowledge.safety import Reply, load_safety
+from bot.knowledge.schema import SafetyQuestion
 
 ROOT = Path(__file__).resolve().parents[1]
 RESPONSES = ROOT / "data" / "generated" / "red_flag_responses.yml"
-HEADER = "# Made from bot/knowledge/red_flag_replies.yml by `make knowledge`; do not edit.\n"
+HEADER = "# Made from bot/knowledge/red_flag_replies.yml and safety_nets.yml by `make knowledge`; do not edit.\n"
 FAILED = "screen-failed"
 
 
@@ -26,10 +29,10 @@ class _Plain(yaml.SafeDumper):
 
 
 def red_flag_responses() -> str:
-    """Gives the domain responses of all safety replies, one variation each, as YAML."""
+    """Gives the domain responses of all safety replies and safety questions, one variation each, as YAML."""
     k = load_knowledge()
-    replies = load_safety().replies
-    variations = [_variation(reply, k.phrases) for reply in replies]
+    variations = [_warning(reply, k.phrases) for reply in load_safety().replies]
+    variations += [_question(net.id, net.question, k) for net in k.safety_nets.values() if net.question]
     plain = {"text": k.phrases["failure"], "custom": _custom("emergency")}
     unserved = {"text": k.phrases["failure"], "custom": {**_custom("fallback"), "intents": [], "rule": None}}
     failed = {"condition": [_when(FAILED)], **plain}
@@ -40,15 +43,31 @@ def red_flag_responses() -> str:
     return HEADER + yaml.dump(data, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _variation(reply: Reply, phrases: Any) -> dict[str, Any]:
-    text = "\n".join([reply.text, *(f"• {bullet}" for bullet in reply.bullets)])
-    titles = [phrases["button_false_alarm"]]
+def _warning(reply: Reply, phrases: Mapping[str, str]) -> dict[str, Any]:
+    now = reply.kind != "urgent"
+    keys = ("button_call", "button_false_alarm", "button_country") if now else ("button_false_alarm",)
+    link = {"title": phrases["link_call"], "url": "tel:{tel}"}
     return {
         "condition": [_when(reply.id)],
-        "text": text,
-        "buttons": [{"title": title, "payload": title} for title in titles],
-        "custom": _custom(reply.kind),
+        "text": "\n".join([reply.text, *(f"• {bullet}" for bullet in reply.bullets)]),
+        "buttons": _buttons([phrases[key] for key in keys]),
+        "custom": {**_custom(reply.kind), "links": [link] if now else []},
     }
+
+
+def _question(region: str, question: SafetyQuestion, k: Knowledge) -> dict[str, Any]:
+    titles = [*(button.title for button in checks.buttons(k)), k.phrases["button_why"]]
+    return {
+        "condition": [_when(checks.CHECK + region)],
+        "text": question.ask,
+        "buttons": _buttons(titles),
+        "custom": {**_custom("safety_check"), "safety_question": region},
+    }
+
+
+def _buttons(titles: Iterable[str]) -> list[dict[str, str]]:
+    """Gives buttons that send their own words."""
+    return [{"title": title, "payload": title} for title in titles]
 
 
 def _when(reply: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Dict, Optional
 
 from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
@@ -9,12 +10,15 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
+from bot.core.checks import region_of
+from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
+from bot.knowledge.safety import load_safety
 from bot.settings import read_settings
 
 
 class SafetyNLG(TemplatedNaturalLanguageGenerator):
-    """Rasa's response templates with `{emergency_number}` and `{crisis_line}` filled in.
+    """Rasa's response templates with the emergency numbers and crisis lines filled in.
 
     Emergency replies are domain responses, so they do not need the action server.
     """
@@ -28,7 +32,30 @@ class SafetyNLG(TemplatedNaturalLanguageGenerator):
     async def generate(
         self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any
     ) -> Optional[Dict[str, Any]]:
-        """Gives a filled response; the country the person named comes before the configured one."""
-        known = numbers(tracker.get_slot("country") or self._country)
-        values = {"emergency_number": known.emergency_number, "crisis_line": known.crisis_line}
-        return await super().generate(utter_action, tracker, output_channel, **{**values, **kwargs})
+        """Gives a filled response; the country the person named comes before the configured one.
+
+        An action may choose the reply, the rule and the country by keyword: what it sets as slots counts only later.
+        """
+        chosen = {name: kwargs[name] for name in ("safety_rule", "safety_reply", "country") if kwargs.get(name)}
+        slots = {**tracker.current_slot_values(), **chosen}
+        known = numbers(slots.get("country") or self._country)
+        values = {
+            "emergency_number": known.emergency_number,
+            "crisis_line": known.crisis_line,
+            "urgent_care": known.urgent_care,
+            "tel": known.tel,
+        }
+        response = self.generate_from_slots(utter_action, slots, output_channel, **{**kwargs, **values})
+        if response and response.get("custom", {}).get("rule"):
+            response["custom"]["why"] = why(str(slots.get("safety_rule")))
+        return response
+
+
+@lru_cache(maxsize=256)
+def why(rule: str) -> Optional[Dict[str, Any]]:
+    """Gives where a rule or a safety question comes from, or None for one that is not in the knowledge base."""
+    flag = next((flag for flag in load_safety().red_flags if flag.id == rule), None)
+    if flag:
+        return {"rule": rule, "source": flag.source, "date": flag.source_date, "reviewed": flag.reviewed}
+    net = load_knowledge().safety_nets.get(region_of(rule) or "")
+    return {"rule": rule, "source": net.source, "date": None, "reviewed": net.reviewed} if net else None

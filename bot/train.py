@@ -32,6 +32,7 @@ INPUTS = (
     "config.yml",
     "domain.yml",
     "data/**/*.yml",
+    "bot/knowledge/questions/*.yml",
     "bot/knowledge/screen_examples/*.yml",
     "bot/nlu/*.py",
     "requirements/run.lock",

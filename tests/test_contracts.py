@@ -39,7 +39,8 @@ def held_out_texts() -> list[str]:
     for path in sorted((ROOT / "evaluation").glob("*.jsonl")):
         for line in path.read_text().splitlines():
             row = json.loads(line)
-            texts += [row["text"]] if "text" in row else [turn["user"] for turn in row["turns"]]
+            single = row.get("text") or row.get("question")
+            texts += [single] if single else [turn["user"] for turn in row["turns"]]
     return texts
 
 
@@ -94,9 +95,9 @@ def test_training_and_evaluation_never_mix():
 def test_examples_of_the_learned_screen_and_evaluation_never_mix():
     from rapidfuzz import fuzz, process
 
-    from bot.nlu.learned_screen import EXAMPLES, read_examples
+    from bot.nlu.screen_training import read_examples
 
-    trained = [words(text) for group in read_examples(EXAMPLES) for text in group]
+    trained = [words(text) for text, _ in read_examples()]
     held = {words(text) for text in held_out_texts() if len(words(text).split()) > 3}
     assert not held & set(trained)
     pairs = ((text, process.extractOne(text, trained, scorer=fuzz.token_sort_ratio, score_cutoff=93)) for text in held)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.core import checks
 from bot.core.compose import WORD_BUDGET, Draft, goal_buttons, join
 from bot.core.select import Selection, choose, safe
 from bot.core.turn import Answer, Button, Focus, State, unique
 from bot.knowledge.loader import Knowledge
-from bot.knowledge.schema import Goal, SafetyNet
+from bot.knowledge.schema import Goal, SafetyNet, SafetyQuestion
 
 DESCRIBE = "describe"
 SEE_DOCTOR, TREATMENT, CAUSES = "see_doctor", "treatment", "causes"
@@ -17,6 +18,8 @@ HOLD_BACK = "hold_back"
 # Offered after the answer to a described problem.
 FOLLOW_DESCRIPTION = ("heat_or_cold", "prevention", "exercise", SEE_DOCTOR)
 MAX_BUTTONS = 4
+# After so many answers there is enough to write down.
+ANSWERS_BEFORE_NOTE = 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Request:
         opening: A sentence of ours to begin with.
         closing: A sentence of ours to end with.
         skip: Facts not to tell again.
+        found: Facts that the retriever found for the very question.
     """
 
     intents: tuple[str, ...]
@@ -50,6 +54,7 @@ class Request:
     opening: str = ""
     closing: str = ""
     skip: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,11 @@ def _held_back(focus: Focus, k: Knowledge) -> tuple[str, ...]:
 
 def _section(goal_id: str, limit: int, request: Request, k: Knowledge) -> _Section:
     goal = k.goals[goal_id]
-    return _Section(goal, choose(goal, request.focus, k, request.skip), limit)
+    # With two questions a found fact belongs to the one whose kind it is.
+    found = request.found
+    if len(request.goals) > 1:
+        found = tuple(fact for fact in found if k.facts[fact].kind in goal.kinds)
+    return _Section(goal, choose(goal, request.focus, k, request.skip, found), limit)
 
 
 def _write(sections: Sequence[_Section], request: Request, state: State, setting: Setting) -> Draft:
@@ -167,7 +176,12 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
     if not draft.facts:
         draft.say(draft.phrase("all_said" if request.skip else "nothing"))
     draft.gap()
-    if net:
+    check = _riding_check(request, state, k) if net else None
+    if check:
+        region, question = check
+        draft.checking = region
+        draft.say(draft.fill(question.ask))
+    elif net:
         draft.warn(net)
     draft.say(request.closing)
     if any(section.goal.treats for section in sections):
@@ -222,6 +236,12 @@ def _safety_net(sections: Sequence[_Section], request: Request, k: Knowledge) ->
     return k.safety_nets[k.body_parts[places[0]].region if places else "any"]
 
 
+def _riding_check(request: Request, state: State, k: Knowledge) -> tuple[str, SafetyQuestion] | None:
+    """Gives the safety question that rides along with the first advice for a region."""
+    advises = DESCRIBE in request.goals or any(k.goals[goal].treats for goal in request.goals)
+    return checks.due(request.focus, state, k) if advises else None
+
+
 def _finish(
     draft: Draft, sections: Sequence[_Section], request: Request, state: State, setting: Setting
 ) -> tuple[Answer, State]:
@@ -232,7 +252,7 @@ def _finish(
         kind="answer",
         text=draft.text,
         intents=request.intents,
-        buttons=((*_more(k),) if waiting else ()) + goal_buttons(offers, k)[: MAX_BUTTONS - 1],
+        buttons=_buttons(draft, waiting, offers, state.answers + 1 == ANSWERS_BEFORE_NOTE),
         body_part=focus.body_parts[0] if focus.body_parts else None,
         trigger=focus.triggers[0] if focus.triggers else None,
         facts=tuple(draft.facts),
@@ -241,6 +261,7 @@ def _finish(
         disclaimer=k.phrases["disclaimer"],
         cautions=tuple(draft.cautions),
         disagreements=tuple(draft.disagreements),
+        safety_question=draft.checking or None,
     )
     after = replace(
         state.with_focus(focus),
@@ -252,8 +273,26 @@ def _finish(
         pending=(),
         introduced=True,
         kind=reply.kind,
+        checking="",
+        answers=state.answers + 1,
     )
-    return reply, after
+    return reply, checks.asked(after, draft.checking) if draft.checking else after
+
+
+def _buttons(draft: Draft, waiting: bool, offers: Sequence[str], note: bool) -> tuple[Button, ...]:
+    """Gives the answers to the safety question if one rides along, then "more" and questions to go on with.
+
+    Args:
+        draft: The answer as written.
+        waiting: Whether there is more to tell.
+        offers: Goals to offer.
+        note: Whether to offer the note for the doctor.
+    """
+    k = draft.k
+    first = checks.buttons(k) if draft.checking else ()
+    more = _more(k) if waiting else ()
+    summary = (Button(k.phrases["button_note"], k.phrases["button_note"]),) if note else ()
+    return (*first, *summary, *more, *goal_buttons(offers, k))[:MAX_BUTTONS]
 
 
 def _offers(request: Request, k: Knowledge) -> tuple[str, ...]:

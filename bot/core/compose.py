@@ -34,6 +34,7 @@ class Draft:
         disagreements: Disagreements shown.
         listed: Leading facts told, in order.
         footers: Small print under the text.
+        checking: Region of the safety question that rides along.
         generalised: Whether it was said that the facts are not about the place or trigger asked about.
     """
 
@@ -45,6 +46,7 @@ class Draft:
     disagreements: list[str] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     generalised: bool = False
+    checking: str = ""
     footers: list[str] = field(default_factory=list)
     _sources: dict[tuple[str, str], int] = field(default_factory=dict)
     _number_said: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bot.core import checks
 from bot.core import turn as t
 from bot.core.answering import (
     CAUSES,
@@ -19,13 +20,15 @@ from bot.core.answering import (
     understood,
 )
 from bot.core.compose import Draft, goal_buttons, join, place_buttons, section_name
-from bot.core.select import choose
+from bot.core.select import choose, safe
 from bot.core.turn import Answer, Button, Focus, State, Turn, unique
 from bot.knowledge.loader import Knowledge
+from bot.knowledge.numbers import countries
 
 Reply = tuple[Answer, State]
 STARTERS = (CAUSES, TREATMENT, "prevention", SEE_DOCTOR)
 CORRECTION = "correction"
+CERTAINTY = "certainty"
 # What the person says about the course; these make a doctor the next thing to speak of.
 WORRYING = frozenset({"weeks", "months", "years", "recurrent", "severe"})
 
@@ -33,13 +36,16 @@ WORRYING = frozenset({"weeks", "months", "years", "recurrent", "severe"})
 def ask(turn: Turn, state: State, setting: Setting) -> Reply:
     """Answers a described problem or one or two questions."""
     k = setting.k
-    state = _remember(turn, state)
+    state = _remember(turn, state, k)
     goals = _goals(turn.intents, k)
     focus = _focus(turn, state, goals, k)
-    if missing := _not_covered(turn, k) or _follow_up(turn, state, k):
+    missing = _follow_up(turn, state, k) if turn.facts else _not_covered(turn, k) or _follow_up(turn, state, k)
+    if missing:
         return _answer_not_covered(missing, turn, goals, focus, state, setting)
     if goals == (DESCRIBE,) and not focus.body_parts and not state.asked_place:
         return _ask_place(turn, goals, focus, state, setting)
+    if _check_first(goals, focus, state, k):
+        return _ask_check(turn, goals, focus, state, setting)
     if DESCRIBE in goals and len(goals) == 1:
         echo = understood(focus, k)
         opening = k.phrases["understood"].format(what=echo) if echo else ""
@@ -50,14 +56,16 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
         return _continue(turn.intents, goals, state, setting)
     if goals == ("diagnosis",):
         opening = k.phrases["no_diagnosis"]
-    return answer(Request(turn.intents, goals, focus, opening), state, setting)
+    elif turn.silent and not _subjects(turn):
+        opening = k.phrases["silent"]
+    return answer(Request(turn.intents, goals, focus, opening, found=turn.facts), state, setting)
 
 
 def inform(turn: Turn, state: State, setting: Setting) -> Reply:
     """Takes a bare detail ("lower back", "since Tuesday") and goes on where the talk left off."""
     k = setting.k
     before = state
-    state = _remember(turn, state)
+    state = _remember(turn, state, k)
     goals = state.pending or before.goals
     named = turn.ids(t.BODY_PART) or turn.ids(t.TRIGGER)
     if named or state.pending:
@@ -92,7 +100,9 @@ def affirm(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def deny(turn: Turn, state: State, setting: Setting) -> Reply:
-    """Takes a "no": a correction, an answer to "where?", "no, X did nothing", or the end of a subject."""
+    """Takes a "no": to a safety question, a correction, "no, X did nothing", or the end of a subject."""
+    if state.checking and not turn.ids(t.BODY_PART):
+        return check_denied(turn, state, setting)
     if turn.ids(t.TOPIC) and not turn.ids(t.BODY_PART) and state.goals:
         return negative_feedback(turn, state, setting)
     if _details(turn) or state.pending:
@@ -137,8 +147,10 @@ def decline(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def sources(turn: Turn, state: State, setting: Setting) -> Reply:
-    """Lists the documents and sections behind the last answer."""
+    """Lists the documents and sections behind the last answer, or says how sure it is."""
     k = setting.k
+    if CERTAINTY in turn.ids(t.CUE) and state.last:
+        return certainty(turn, state, setting)
     draft = setting.draft()
     cited = unique(f"{k.facts[f].doc}|{k.facts[f].section}" for f in state.last if f in k.facts)
     draft.say(k.phrases["heading"].format(heading=k.phrases["source_last" if cited else "source_none"]))
@@ -155,8 +167,115 @@ def sources(turn: Turn, state: State, setting: Setting) -> Reply:
     return replace(reply, facts=state.last, sources=_source_list(state, setting)), after
 
 
+def certainty(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Says how many documents stand behind the last answer, and where they differ."""
+    k = setting.k
+    draft = setting.draft()
+    groups = {lead: {k.facts[fact].doc for fact in _supporting(lead, k)} for lead in unique(map(k.lead, state.last))}
+    several = [lead for lead, docs in groups.items() if len(docs) > 1]
+    single = [lead for lead, docs in groups.items() if len(docs) == 1]
+    for leads, key in ((several[:3], "several_sources"), (single[:3], "one_source")):
+        if leads:
+            draft.say(k.phrases[key])
+            draft.tell(leads)
+    topics = {k.facts[lead].topic for lead in groups}
+    for difference in [d.id for d in k.disagreements.values() if d.topic in topics][:1]:
+        draft.differ(difference)
+    draft.gap()
+    draft.say(k.phrases["source_quality"])
+    return _reply("answer", draft, turn, state, state.offers or STARTERS)
+
+
+def _supporting(lead: str, k: Knowledge) -> tuple[str, ...]:
+    """Gives all facts that say what a leading fact says, in whatever document."""
+    said = (claim.facts for claim in k.claims.values() if lead in claim.facts)
+    return unique((*k.group(lead), *(fact for facts in said for fact in facts)))
+
+
+def summary(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Writes the note for a doctor: what the person said, what was asked, what the documents suggested."""
+    k = setting.k
+    state = _remember(turn, state, k)
+    names = {concept.id: concept.name for table in k.measures.values() for concept in table}
+    suggested = [f for f in state.said if k.facts[f].kind in ("treatment", "prevention")]
+    rows = {
+        "note_where": [k.body_parts[part].name for part in state.body_parts],
+        "note_side": [names[side] for side in state.sides],
+        "note_since": [names[duration] for duration in state.durations],
+        "note_how_bad": [names[severity] for severity in state.severities],
+        "note_trigger": [k.triggers[trigger].name for trigger in state.triggers],
+        "note_medicines": [k.medicines[m].name for m in state.medicines if m in k.medicines],
+        "note_conditions": [k.conditions[c].name for c in state.conditions if c in k.conditions],
+        "note_denied": list(state.denied),
+        "note_open": [region for region in state.checked if region not in state.denied],
+        "note_suggested": [k.topics[topic].name for topic in unique(k.facts[f].topic for f in suggested)],
+    }
+    draft = setting.draft()
+    if not any(rows.values()):
+        draft.say(k.phrases["note_empty"])
+        return _reply("summary", draft, turn, state, STARTERS)
+    draft.say(k.phrases["note_title"])
+    for key, values in rows.items():
+        if values:
+            draft.say(f"• {k.phrases[key]}: {join(values)}")
+    draft.gap()
+    draft.say(k.phrases["note_end"])
+    return _reply("summary", draft, turn, state, state.offers or STARTERS)
+
+
+def shorter(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Says the last answer again in its main points, and explains the words that need it."""
+    k = setting.k
+    if not state.last:
+        return _offer(turn, "ask_what", state, setting)
+    draft = setting.draft()
+    simpler = "ask_simpler" in turn.intents
+    draft.say(k.phrases["simply" if simpler else "in_short"])
+    leads = unique(k.lead(fact) for fact in state.last)[: 3 if simpler else 2]
+    draft.tell([lead for lead in leads if safe(k.facts[lead], state.body_parts, k)], state.body_parts)
+    if simpler:
+        told = " ".join(k.facts[lead].text.lower() for lead in leads)
+        terms = [term for term in k.glossary.values() if any(alias in told for alias in term.aliases)]
+        for term in terms[:3]:
+            draft.say(k.phrases["term"].format(term=_capital(term.name), meaning=term.meaning))
+    return _reply("answer", draft, turn, state, state.offers or STARTERS)
+
+
+def meaning(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Explains a word; a word that is not in the glossary is answered like a question about it."""
+    k = setting.k
+    terms = [k.glossary[term] for term in turn.ids(t.TERM)]
+    if not terms:
+        return ask(replace(turn, intents=("ask_about_spasms",)), state, setting)
+    draft = setting.draft()
+    for term in terms[:2]:
+        draft.say(k.phrases["term"].format(term=_capital(term.name), meaning=term.meaning))
+        leads = unique(k.lead(fact) for fact in term.facts)[:1]
+        draft.tell([lead for lead in leads if safe(k.facts[lead], state.body_parts, k)], state.body_parts)
+    return _reply("answer", draft, turn, state, state.offers or STARTERS)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _did_you_mean(turn: Turn, state: State, setting: Setting) -> Reply | None:
+    """Offers the likeliest questions the first time that a message is not understood."""
+    k = setting.k
+    goals = [goal.id for intent in turn.guesses for goal in k.goals.values() if goal.intent == intent][:3]
+    if state.kind == "fallback" or not goals or "out_of_scope" in turn.intents:
+        return None
+    draft = setting.draft()
+    draft.say(k.phrases["did_you_mean"])
+    return _reply("fallback", draft, turn, state, goals)
+
+
 def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
     """Says what the bot knows, after a message that it did not understand or that is out of scope."""
+    if turn.language in setting.k.languages:
+        draft = setting.draft()
+        draft.say(draft.fill(setting.k.languages[turn.language].text))
+        return _reply("fallback", draft, turn, state, ())
     if state.kind == "decline":
         return decline(turn, state, setting)
     if (state.pending or "out_of_scope" not in turn.intents) and turn.ids(t.BODY_PART):
@@ -166,6 +285,12 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
     if "out_of_scope" not in turn.intents and _subjects(turn):
         goals = state.goals if state.goals != (DESCRIBE,) else (TREATMENT,)
         return ask(replace(turn, intents=_intents(goals or ("about",), setting.k)), state, setting)
+    if turn.facts and "out_of_scope" not in turn.intents:
+        goals = ("about",)
+        focus = _focus(turn, state, goals, setting.k)
+        return answer(Request(_intents(goals, setting.k), goals, focus, found=turn.facts), state, setting)
+    if guessed := _did_you_mean(turn, state, setting):
+        return guessed
     draft = setting.draft()
     draft.say(setting.k.phrases["fallback"], setting.k.phrases["fallback_help"])
     return _reply("fallback", draft, turn, state, STARTERS)
@@ -197,7 +322,7 @@ def restart(turn: Turn, state: State, setting: Setting) -> Reply:
     return _reply("smalltalk", draft, turn, State(introduced=True), ())
 
 
-def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting) -> Reply:
+def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting, region: str | None = None) -> Reply:
     """Takes back an alarm and resumes what was being talked about, with a safety net.
 
     Args:
@@ -205,8 +330,11 @@ def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting) -> Rep
         flagged: The message that raised it; what it named is what the talk goes on about.
         state: The state before the alarm.
         setting: Knowledge base and numbers.
+        region: Region whose safety question was answered with no, if it was one.
     """
     opening = setting.draft().phrase("false_alarm")
+    if region:
+        state = checks.denied(state, region)
     about = flagged if _details(flagged) else turn
     goals = (DESCRIBE,) if about.ids(t.BODY_PART) else state.goals
     if not goals:
@@ -215,6 +343,59 @@ def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting) -> Rep
         return _reply("smalltalk", draft, turn, state, STARTERS)
     focus = _focus(about, state, goals, setting.k)
     return answer(Request(turn.intents, goals, focus, opening), state, setting)
+
+
+def check_denied(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Takes "no" to a safety question: gives the advice that waited for it, if any did."""
+    state = checks.denied(state, state.checking)
+    if state.pending:
+        opening = setting.draft().phrase("false_alarm")
+        return answer(Request(_intents(state.pending, setting.k), state.pending, state.focus, opening), state, setting)
+    draft = setting.draft()
+    draft.say(draft.phrase("check_no"))
+    return _reply("smalltalk", draft, turn, state, state.offers or STARTERS)
+
+
+def not_sure(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Takes "I don't know" to a question that is none of safety."""
+    if _details(turn):
+        return inform(turn, state, setting)
+    if state.pending:
+        return answer(Request(turn.intents, state.pending, state.focus, setting.k.phrases["not_sure"]), state, setting)
+    return _offer(turn, "not_sure_help", state, setting)
+
+
+def why_asking(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Says why the last question was asked; a safety question stays open."""
+    k = setting.k
+    asked = checks.question(state.checking, k)
+    draft = setting.draft()
+    if asked:
+        draft.say(draft.fill(asked.why), draft.fill(asked.ask))
+    else:
+        draft.say(k.phrases["why_place" if state.pending else "why_nothing"])
+    reply, after = _reply("answer", draft, turn, state, state.offers or STARTERS)
+    if not asked:
+        return reply, after
+    reply = replace(reply, safety_question=state.checking, buttons=checks.buttons(k))
+    return reply, checks.asked(after, state.checking)
+
+
+def ask_country(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Asks which country's numbers to give."""
+    draft = setting.draft()
+    draft.say(draft.phrase("ask_country"))
+    reply, after = _reply("clarify", draft, turn, state, ())
+    places = tuple(Button(c.name, setting.k.phrases["payload_country"].format(country=c.name)) for c in countries())
+    return replace(reply, buttons=places), after
+
+
+def country_set(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Gives the numbers of the country that was named; `setting` holds them."""
+    draft = setting.draft()
+    draft.say(draft.phrase("country_set"))
+    reply, after = _reply("answer", draft, turn, state, state.offers or STARTERS)
+    return replace(reply, extra={"emergency_number": setting.emergency_number}), after
 
 
 def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
@@ -290,8 +471,11 @@ def _ordinal_opening(turn: Turn, state: State, k: Knowledge) -> str:
     return k.phrases["first_one"].format(what=k.topics[listed.topics[0]].name) if listed else ""
 
 
-def _remember(turn: Turn, state: State) -> State:
-    """Keeps how long, how bad and which side, the newest first."""
+def _remember(turn: Turn, state: State, k: Knowledge) -> State:
+    """Keeps how long, how bad and which side, the newest first, and which signs of danger need no question."""
+    if checks.DENIES_SIGNS in turn.ids(t.CUE):
+        for part in turn.ids(t.BODY_PART)[:1] or state.body_parts[:1]:
+            state = checks.answered(state, k.body_parts[part].region)
     return replace(
         state,
         durations=unique((*turn.ids(t.DURATION), *state.durations)),
@@ -313,6 +497,29 @@ def _details(turn: Turn) -> bool:
 def _subjects(turn: Turn) -> bool:
     """Tells whether a message names something that the documents speak of, besides a place."""
     return any(m.kind in (t.TRIGGER, t.CONDITION, t.MEDICINE, t.TOPIC) for m in turn.mentions)
+
+
+def _check_first(goals: tuple[str, ...], focus: Focus, state: State, k: Knowledge) -> bool:
+    """Tells whether advice must wait for a region's safety question."""
+    due = checks.due(focus, state, k)
+    advises = DESCRIBE in goals or any(k.goals[goal].treats for goal in goals)
+    return advises and due is not None and due[1].first
+
+
+def _ask_check(turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, setting: Setting) -> Reply:
+    """Asks a region's safety question before any advice."""
+    k = setting.k
+    region = k.body_parts[focus.body_parts[0]].region
+    asked = k.safety_nets[region].question
+    assert asked is not None
+    draft = setting.draft()
+    draft.say(draft.fill(asked.ask))
+    _introduce(draft, state)
+    after = replace(state.with_focus(focus), pending=goals, introduced=True)
+    reply, after = _reply("safety_check", draft, turn, after, ())
+    extra = {"rule": checks.CHECK + region, "emergency_number": setting.emergency_number}
+    reply = replace(reply, safety_question=region, buttons=checks.buttons(k), extra=extra)
+    return reply, checks.asked(after, region)
 
 
 def _ask_place(turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, setting: Setting) -> Reply:
@@ -437,5 +644,6 @@ def _reply(kind: str, draft: Draft, turn: Turn, state: State, offers: Iterable[s
         last=facts or state.last,
         listed=tuple(draft.listed) or state.listed,
         kind=kind,
+        checking="",
     )
     return reply, after

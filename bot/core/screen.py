@@ -47,6 +47,7 @@ class Rule:
     reply: str
     when: tuple[Condition, ...]
     unless: tuple[Condition, ...] = ()
+    firm: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Hit:
     urgency: Urgency
     reply: str
     evidence: tuple[Finding, ...]
+    firm: bool = False
 
 
 def decide(findings: Iterable[Finding], rules: Sequence[Rule]) -> tuple[Hit, ...]:
@@ -66,7 +68,7 @@ def decide(findings: Iterable[Finding], rules: Sequence[Rule]) -> tuple[Hit, ...
     for rule in rules:
         evidence = _first_met(rule.when, by_name)
         if evidence and not _first_met(rule.unless, by_name):
-            hits.append(Hit(rule.id, rule.urgency, rule.reply, evidence))
+            hits.append(Hit(rule.id, rule.urgency, rule.reply, evidence, rule.firm))
     return tuple(sorted(hits, key=lambda hit: (hit.urgency, -len(hit.evidence), hit.rule)))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from bot.core.turn import Focus
+from bot.core.turn import Focus, unique
 from bot.knowledge.loader import Knowledge
 from bot.knowledge.schema import ANY, Fact, Goal
 
@@ -49,7 +49,7 @@ class _Candidate:
     fits: bool
 
 
-def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = ()) -> Selection:
+def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = (), found: Sequence[str] = ()) -> Selection:
     """Ranks the facts that serve a goal for a focus.
 
     Args:
@@ -57,17 +57,26 @@ def choose(goal: Goal, focus: Focus, k: Knowledge, skip: Collection[str] = ()) -
         focus: What it is asked about.
         k: The knowledge base.
         skip: Facts that were said already.
+        found: Facts that the retriever found for the very question; they come first.
 
     Returns:
         All facts that fit, best first; one topic does not crowd out the others.
     """
-    found = [candidate for candidate in _ranked(goal.id, focus, k) if candidate.lead not in skip]
+    ranked = [candidate for candidate in _ranked(goal.id, focus, k) if candidate.lead not in skip]
+    asked = tuple(lead for lead in found if lead not in skip and _tellable(lead, focus, k))
     return Selection(
-        leads=tuple(candidate.lead for candidate in found),
-        place_matched=any(candidate.place for candidate in found[: goal.limit]),
-        trigger_matched=any(candidate.trigger for candidate in found[: goal.limit]),
-        subject_matched=any(candidate.subject for candidate in found),
+        leads=unique((*asked, *(candidate.lead for candidate in ranked))),
+        place_matched=any(candidate.place for candidate in ranked[: goal.limit]),
+        trigger_matched=any(candidate.trigger for candidate in ranked[: goal.limit]),
+        subject_matched=bool(asked) or any(candidate.subject for candidate in ranked),
     )
+
+
+def _tellable(lead: str, focus: Focus, k: Knowledge) -> bool:
+    """Tells whether a fact may be told for the places asked about."""
+    fact = k.facts[lead]
+    unsuited = any(fact.topic in k.body_parts[part].unsuited for part in focus.body_parts)
+    return not unsuited and safe(fact, focus.body_parts, k)
 
 
 @lru_cache(maxsize=1024)  # a turn asks for the same ranking several times; nothing of a person is in the key
@@ -111,9 +120,7 @@ def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate 
     by_trigger = trigger and any(fact.kind in goal.with_trigger for fact in group)
     if not (fits or topic or thing or by_trigger):
         return None
-    if any(group[0].topic in k.body_parts[part].unsuited for part in focus.body_parts):
-        return None
-    if not safe(group[0], focus.body_parts, k):
+    if not _tellable(lead, focus, k):
         return None
     place = max(_place_score(fact, focus, k) for fact in group)
     if place == OTHER_PLACE and not (topic or thing or goal.elsewhere):

@@ -9,7 +9,8 @@ from typing import Any
 # Kinds of mention; each is also the name of a Rasa entity.
 BODY_PART, TRIGGER, CONDITION, MEDICINE = "body_part", "trigger", "condition", "medicine"
 DURATION, SEVERITY, TOPIC, NOT_COVERED = "duration", "severity", "topic", "not_covered"
-ORDINAL, SIDE, CUE = "ordinal", "side", "cue"
+TERM = "term"
+ORDINAL, SIDE, CUE, COUNTRY = "ordinal", "side", "cue", "country"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 
@@ -38,10 +39,18 @@ class Turn:
     Attributes:
         intents: What is asked, in the order of the message; at least one.
         mentions: What is named; of each kind the most relevant first.
+        facts: Leading facts that answer a specific question, best first; none if the retriever is not sure.
+        silent: Whether it is nearer to questions that the documents do not answer.
+        guesses: The likeliest intents of a message that was not understood, best first.
+        language: Code of the language, if it is another than English.
     """
 
     intents: tuple[str, ...]
     mentions: tuple[Mention, ...] = ()
+    facts: tuple[str, ...] = ()
+    silent: bool = False
+    guesses: tuple[str, ...] = ()
+    language: str = ""
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Gives the canonical values of one kind, without repeats."""
@@ -75,6 +84,10 @@ class State:
         asked_place: Whether "where?" was asked already.
         introduced: Whether the assistant has said what it is.
         kind: Kind of the last reply.
+        checking: Region of the body whose safety question waits for an answer.
+        checked: Regions whose safety question was asked or answered; each is asked once.
+        denied: Regions whose safety question was answered with no.
+        answers: How many questions were answered.
     """
 
     body_parts: tuple[str, ...] = ()
@@ -94,6 +107,10 @@ class State:
     asked_place: bool = False
     introduced: bool = False
     kind: str = ""
+    checking: str = ""
+    checked: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
+    answers: int = 0
 
     @property
     def focus(self) -> Focus:
@@ -155,6 +172,7 @@ class Answer:
         facts: Ids of the facts that the text rests on, in order.
         cautions: Ids of the cautions whose caveats the text carries.
         disagreements: Ids of the disagreements that it shows.
+        safety_question: Region of the body whose safety question rides along.
     """
 
     kind: str
@@ -169,6 +187,7 @@ class Answer:
     disclaimer: str | None = None
     cautions: tuple[str, ...] = ()
     disagreements: tuple[str, ...] = ()
+    safety_question: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def custom(self) -> dict[str, Any]:
@@ -182,7 +201,7 @@ class Answer:
             "facts": list(self.facts),
             "sources": [asdict(source) for source in self.sources],
             "rule": None,
-            "safety_question": None,
+            "safety_question": self.safety_question,
             "emergency_number": None,
             "understood": self.understood,
             "disclaimer": self.disclaimer,

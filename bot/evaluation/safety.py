@@ -1,45 +1,71 @@
-"""Measures the red-flag screen: `python -m bot.evaluation.safety [FILE.jsonl]`.
+"""Measures the red-flag screen: `make evaluate-safety` or `python -m bot.evaluation.safety [--write] [FILE.jsonl ...]`.
 
-Prints recall by urgency and category, the false-alarm rate by family, every miss and every false
-alarm. Intervals are Wilson's at 95 %.
+Prints recall by urgency and category, false alarms by family, the share of each layer, every miss and every false
+alarm, and draws recall against false alarms over the threshold. Intervals are Wilson's at 95 %. `--write` puts the
+figures of the project's own sets into docs/safety-evaluation.md.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
-from bot.core.screen import Hit, Urgency
+import numpy as np
+
+from bot.channels.turns import typed
+from bot.core.checks import region_of
+from bot.core.screen import Urgency
+from bot.knowledge.safety import load_safety
 from bot.language.safety import load_reader
+from bot.train import ROOT, current_model
 
-DEFAULT = Path("evaluation/redflags.jsonl")
+HELD_OUT, DEVELOPMENT = ROOT / "evaluation" / "redflags.jsonl", ROOT / "evaluation" / "redflags_dev.jsonl"
+ORDINARY = ROOT / "evaluation" / "utterances.jsonl"
+RESULTS, DOCUMENT = ROOT / "results", ROOT / "docs" / "safety-evaluation.md"
+TEMPLATE = Path(__file__).with_name("safety_evaluation.md")
+URGENCIES = ("emergency", "urgent", "soon")
+ASK = "safety_check"
+IN_TIME = {"emergency": ("emergency", "crisis"), "urgent": ("emergency", "crisis", "urgent")}
 _Z = 1.959964
 
 
 @dataclass(frozen=True)
 class Row:
-    """One labelled text with what the screen said of it."""
+    """One labelled text with what each layer made of it.
+
+    Attributes:
+        rule: The rule that fires by itself, if any.
+        danger: The learned screen's probability of danger.
+        kind: Kind of the reply of both layers together; empty for an ordinary answer.
+    """
 
     text: str
     red_flag: bool
     category: str
     urgency: str
-    hit: Optional[Hit]
+    rule: str
+    danger: float
+    kind: str
 
     @property
-    def right(self) -> bool:
-        """Tells whether the screen fired exactly if it had to."""
-        return (self.hit is not None) == self.red_flag
+    def alarmed(self) -> bool:
+        """Whether the reply sends to help; a safety question does not count."""
+        return bool(self.kind) and self.kind != ASK
 
     @property
     def in_time(self) -> bool:
-        """Tells whether the screen fired at least as urgently as the label asks."""
-        return self.hit is not None and self.hit.urgency <= max(Urgency[self.urgency.upper()], Urgency.CRISIS)
+        """Whether the reply is at least as urgent as the label."""
+        return self.kind in IN_TIME.get(self.urgency, ("emergency", "crisis", "urgent"))
+
+
+Found = Callable[[Row], bool]
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:
@@ -53,42 +79,95 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
 
 
 def measure(path: Path) -> list[Row]:
-    """Runs the screen over a file of labelled texts."""
-    reader = load_reader()
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            raw = json.loads(line)
-            hit = reader.read(raw["text"]).worst
-            rows.append(Row(raw["text"], raw["red_flag"], raw["category"], raw.get("urgency") or "", hit))
+    """Runs a file of labelled texts through the trained model."""
+    from rasa.core.agent import Agent
+    from rasa.utils.log_utils import configure_structlog
+
+    configure_structlog(logging.ERROR)  # below that, Rasa prints each message
+    agent = Agent.load(str(current_model()))
+    raw = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return asyncio.run(_rows(agent, raw))
+
+
+async def _rows(agent: Any, raw: Iterable[dict[str, Any]]) -> list[Row]:
+    kinds = {reply.id: reply.kind for reply in load_safety().replies}
+    reader, rows = load_reader(), []
+    for item in raw:
+        parsed = await agent.parse_message(typed(item["text"]))
+        reply = (parsed.get("safety") or {}).get("reply", "")
+        kind = (ASK if region_of(reply) else kinds.get(reply, "emergency")) if reply else ""
+        worst = reader.read(item["text"]).worst
+        row = Row(
+            text=item["text"],
+            red_flag=item.get("red_flag", item.get("intent") == "red_flag"),
+            category=item.get("category") or item.get("intent") or "",
+            urgency=item.get("urgency") or "",
+            rule=worst.rule if worst else "",
+            danger=float(parsed["danger_probability"]),
+            kind=kind,
+        )
+        rows.append(row)
     return rows
 
 
-def report(rows: Iterable[Row]) -> str:
-    """Gives the figures as text."""
-    flags, others = [r for r in rows if r.red_flag], [r for r in rows if not r.red_flag]
-    lines = ["Recall: fired (fired at least as urgently as labelled)"]
-    lines += _table(flags, lambda row: row.urgency) + _table(flags, lambda row: row.category)
-    lines += ["", "False alarms by family"]
-    lines += [_share("all", [not r.right for r in others])]
-    lines += [
-        _share(family, [not r.right for r in others if r.category == family])
-        for family in sorted({r.category for r in others})
-    ]
-    lines += ["", "Misses"] + [f"  {r.urgency:9} {r.category}: {r.text}" for r in flags if not r.right]
+def layers(threshold: float) -> dict[str, Found]:
+    """Gives each layer's own alarm, and both together."""
+    return {
+        "rules alone": lambda row: bool(row.rule),
+        f"learned screen alone, from {threshold:g}": lambda row: row.danger >= threshold,
+        "both, as built": lambda row: row.alarmed,
+        "both, safety questions counted": lambda row: bool(row.kind),
+    }
+
+
+def figures(rows: Sequence[Row], found: Found) -> dict[str, dict[str, Any]]:
+    """Gives recall by urgency and the share of false alarms, with intervals."""
+    groups = {name: [found(row) for row in rows if row.red_flag and row.urgency == name] for name in URGENCIES}
+    groups["false_alarms"] = [found(row) for row in rows if not row.red_flag]
+    return {name: _figure(outcomes) for name, outcomes in groups.items() if outcomes}
+
+
+def evaluate(path: Path) -> dict[str, Any]:
+    """Prints the report of a file, draws its curve, and gives the main figures of each layer."""
+    rows = measure(path)
+    result = {name: figures(rows, found) for name, found in layers(_threshold()).items()}
+    print(report(rows, result))
+    RESULTS.mkdir(exist_ok=True)
+    draw(rows, RESULTS / f"{path.stem}-curve.png")
+    return result
+
+
+def report(rows: Sequence[Row], result: dict[str, Any]) -> str:
+    """Gives the figures and every fault as text."""
+    flags, others = [row for row in rows if row.red_flag], [row for row in rows if not row.red_flag]
+    lines = [layer_table(result), "", "Recall by category", *_by(flags, lambda row: row.alarmed)]
+    lines += ["", "False alarms by family", *_by(others, lambda row: row.alarmed)]
+    lines += ["", "Misses (ask: a safety question is asked)"]
+    missed = [row for row in flags if not row.alarmed]
+    lines += [f"  {r.urgency:9} {r.kind and 'ask':3} {r.danger:.2f} {r.category}: {r.text}" for r in missed]
     lines += ["", "Too mild"]
-    lines += [f"  {r.urgency:9} {r.hit.rule}: {r.text}" for r in flags if r.hit and not r.in_time]
-    lines += ["", "False alarms"] + [f"  {r.category}: {r.hit.rule}: {r.text}" for r in others if r.hit]
+    mild = [row for row in flags if row.alarmed and not row.in_time]
+    lines += [f"  {r.urgency:9} {r.kind}: {r.rule or 'learned'}: {r.text}" for r in mild]
+    lines += ["", "False alarms"]
+    lines += [f"  {r.kind} {r.danger:.2f} {r.rule or 'learned'} {r.category}: {r.text}" for r in others if r.alarmed]
     return "\n".join(lines)
 
 
-def _table(rows: list[Row], key: Callable[[Row], str]) -> list[str]:
-    lines = []
-    for name in sorted({key(row) for row in rows}):
-        group = [row for row in rows if key(row) == name]
-        timely = sum(row.in_time for row in group)
-        lines.append(f"{_share(name, [row.right for row in group])}   ({timely} in time)")
-    return lines
+def layer_table(result: dict[str, Any]) -> str:
+    """Gives a Markdown table of the layers' figures."""
+    head = "| layer | emergencies found | urgent found | soon found | false alarms |\n| --- | --- | --- | --- | --- |"
+    cells = [[_cell(row.get(name)) for name in (*URGENCIES, "false_alarms")] for row in result.values()]
+    return "\n".join([head, *(f"| {name} | {' | '.join(row)} |" for name, row in zip(result, cells, strict=True))])
+
+
+def _cell(figure: dict[str, Any] | None) -> str:
+    return f"{figure['share']:.2f} ({figure['interval'][0]:.2f}–{figure['interval'][1]:.2f})" if figure else "–"
+
+
+def _by(rows: Sequence[Row], found: Found) -> list[str]:
+    names = sorted({row.category for row in rows})
+    outcomes = {name: [found(row) for row in rows if row.category == name] for name in names}
+    return [_share(name, hits) for name, hits in outcomes.items()]
 
 
 def _share(name: str, outcomes: list[bool]) -> str:
@@ -97,48 +176,73 @@ def _share(name: str, outcomes: list[bool]) -> str:
     return f"  {name:22} {hits:4}/{total:<4} {hits / total if total else 0:.3f}  [{low:.3f}, {high:.3f}]"
 
 
-def add_learned(rows: list[Row]) -> list[Row]:
-    """Adds what the trained model's learned screen finds where the rules found nothing."""
-    from bot.evaluation.nlu import parse
-    from bot.train import current_model
-
-    parsed = parse(current_model(), [{"text": row.text, "intent": ""} for row in rows])
-    learned = Hit("learned-screen", Urgency.EMERGENCY, "emergency-now", ())
-    return [
-        replace(row, hit=learned) if row.hit is None and found.found == "red_flag" else row
-        for row, found in zip(rows, parsed, strict=True)
-    ]
-
-
-def evaluate(path: Path) -> dict[str, Any]:
-    """Prints the report of a file and gives the main figures of each layer with 95 % intervals."""
-    rules = measure(path)
-    both = add_learned(rules)
-    print(report(both))
-    figures = {"rules alone": _figures(rules), "rules and learned screen": _figures(both)}
-    print()
-    for layer, groups in figures.items():
-        for name, row in groups.items():
-            print(f"{layer:26}{name:14}{row['share']:.3f}  {row['interval']}  of {row['of']}")
-    return figures
-
-
-def _figures(rows: list[Row]) -> dict[str, dict[str, Any]]:
-    urgencies = ("emergency", "urgent", "soon")
-    groups = {name: [row.right for row in rows if row.red_flag and row.urgency == name] for name in urgencies}
-    groups["false_alarms"] = [not row.right for row in rows if not row.red_flag]
-    return {name: _figure(outcomes) for name, outcomes in groups.items() if outcomes}
-
-
 def _figure(outcomes: list[bool]) -> dict[str, Any]:
     low, high = wilson(sum(outcomes), len(outcomes))
     share = sum(outcomes) / len(outcomes)
     return {"share": round(share, 4), "of": len(outcomes), "interval": [round(low, 3), round(high, 3)]}
 
 
+def draw(rows: Sequence[Row], file: Path) -> None:
+    """Draws recall of emergencies against false alarms over the learned screen's threshold."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    flags = np.array([row.danger for row in rows if row.red_flag and row.urgency == Urgency.EMERGENCY.name.lower()])
+    others = np.array([row.danger for row in rows if not row.red_flag])
+    if not len(flags) or not len(others):
+        return
+    thresholds = np.linspace(0, 1, 201)
+    figure, axes = pyplot.subplots(figsize=(6, 5))
+    curve = np.array([((others >= t).mean(), (flags >= t).mean()) for t in thresholds])
+    axes.plot(curve[:, 0], curve[:, 1], label="learned screen")
+    for name, found in layers(_threshold()).items():
+        point = figures(rows, found)
+        axes.plot(point["false_alarms"]["share"], point["emergency"]["share"], "o", label=name)
+    axes.set(xlabel="false alarms", ylabel="emergencies found", xlim=(0, 0.4), ylim=(0.5, 1.005), title=file.stem)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.savefig(file, dpi=110, bbox_inches="tight")
+    pyplot.close(figure)
+
+
+def write_document() -> None:
+    """Writes docs/safety-evaluation.md from its template and fresh figures."""
+    values: dict[str, str] = {}
+    for key, path in (("held_out", HELD_OUT), ("development", DEVELOPMENT)):
+        rows = measure(path)
+        values[f"{key}_layers"] = layer_table({n: figures(rows, f) for n, f in layers(_threshold()).items()})
+        flags, others = [row for row in rows if row.red_flag], [row for row in rows if not row.red_flag]
+        values[f"{key}_categories"] = "\n".join(_by(flags, lambda row: row.alarmed))
+        values[f"{key}_families"] = "\n".join(_by(others, lambda row: row.alarmed))
+        values[f"{key}_rows"] = str(len(rows))
+    ordinary = [row for row in measure(ORDINARY) if not row.red_flag]
+    values["ordinary_alarms"] = _share("alarms", [row.alarmed for row in ordinary]).strip()
+    values["ordinary_questions"] = _share("safety questions", [row.kind == ASK for row in ordinary]).strip()
+    text = TEMPLATE.read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = text.replace("{" + key + "}", value)
+    DOCUMENT.write_text(text, encoding="utf-8")
+    print(f"Written: {DOCUMENT.relative_to(ROOT)}")
+
+
+def _threshold() -> float:
+    """Gives the probability from which the learned screen acts by itself."""
+    import yaml
+
+    pipeline = yaml.safe_load((ROOT / "config.yml").read_text(encoding="utf-8"))["pipeline"]
+    return float(next(part["sure"] for part in pipeline if part["name"].endswith("LearnedScreen")))
+
+
 def main() -> None:
-    """Prints the report of the file that is named, or of the project's own set."""
-    evaluate(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT)
+    """Prints the report of the files that are named, or of the held-out set."""
+    files = [Path(argument) for argument in sys.argv[1:] if argument != "--write"]
+    for path in files or [HELD_OUT]:
+        print(f"\n== {path.name}")
+        evaluate(path)
+    if "--write" in sys.argv:
+        write_document()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from bot.errors import KnowledgeError
 from bot.knowledge import schema
+from bot.knowledge.safety import load_safety
 from bot.knowledge.schema import ANY, Record
 
 FOLDER = Path(__file__).parent
@@ -60,6 +61,10 @@ class Knowledge:
     goals: Mapping[str, schema.Goal]
     describe: tuple[DescribePart, ...]
     phrases: Mapping[str, str]
+    glossary: Mapping[str, schema.Term]
+    languages: Mapping[str, schema.Language]
+    questions: Mapping[str, tuple[str, ...]]
+    unanswered: tuple[str, ...]
     cautions_of: Mapping[str, tuple[str, ...]]
     followers_of: Mapping[str, tuple[str, ...]]
     digest: str
@@ -134,6 +139,10 @@ class _Reader:
             goals=self._parse("goals.yml", goals.get("goals", []), schema.Goal),
             describe=tuple(DescribePart(**part) for part in goals.get("describe", [])),
             phrases=MappingProxyType(dict(self._file("phrases.yml").get("phrases", {}))),
+            languages=self._records("languages.yml", "languages", schema.Language),
+            glossary=self._records("glossary.yml", "terms", schema.Term),
+            questions=_inverse((row["fact"], text) for row in self._asked("questions") for text in row["texts"]),
+            unanswered=tuple(text for row in self._asked("unanswered") for text in row["texts"]),
             cautions_of=_inverse((fact, c.id) for c in cautions.values() for fact in c.facts),
             followers_of=_inverse((f.same_as, f.id) for f in facts.values() if f.same_as),
             digest=knowledge_digest(self._folder),
@@ -195,6 +204,11 @@ class _Reader:
             measures[key] = tuple(self._named("measures.yml", rows).values())
         return MappingProxyType(measures)
 
+    def _asked(self, key: str) -> list[dict[str, Any]]:
+        """Reads the questions that facts answer, or those that no fact answers."""
+        files = sorted((self._folder / "questions").glob("*.yml"))
+        return [row for file in files for row in self._file(f"questions/{file.name}").get(key) or []]
+
     def _named(self, name: str, rows: Sequence[Any]) -> Mapping[str, schema.Concept]:
         """Reads concepts that no reader is shown by name; the id, spelled out, serves as the name."""
         named = [{"name": str(row.get("id", "")).replace("_", " "), **row} for row in rows]
@@ -249,6 +263,11 @@ def _check_facts(k: Knowledge, folder: Path) -> Iterable[str]:
 def _check_references(k: Knowledge) -> Iterable[str]:
     for caution in k.cautions.values():
         yield from _unknown(f"cautions.yml: {caution.id}", "facts", caution.facts, k.facts, "facts/")
+    for term in k.glossary.values():
+        yield from _unknown(f"glossary.yml: {term.id}", "facts", term.facts, k.facts, "facts/")
+    yield from _unknown("questions/", "fact", k.questions, k.facts, "facts/")
+    for fact in sorted(set(k.facts) - set(k.questions)):
+        yield f"questions/: {fact}: has no questions; add some, so that people can ask for it"
     for difference in k.disagreements.values():
         where = f"disagreements.yml: {difference.id}"
         yield from _unknown(where, "topic", [difference.topic], k.topics, "topics.yml")
@@ -268,8 +287,12 @@ def _check_references(k: Knowledge) -> Iterable[str]:
         yield from _unknown(where, "unsuited", part.unsuited, k.topics, "topics.yml")
         if not part.self_care and part.id not in k.bars:
             yield f"{where}: self_care: is false, but safety_nets.yml has no bar '{part.id}'; add one"
+    replies = {reply.id: reply for reply in load_safety().replies}
     for net in (*k.safety_nets.values(), *k.bars.values()):
-        yield from _unknown(f"safety_nets.yml: {net.id}", "carries", net.carries, k.cautions, "cautions.yml")
+        where = f"safety_nets.yml: {net.id}"
+        yield from _unknown(where, "carries", net.carries, k.cautions, "cautions.yml")
+        answers = [net.question.if_yes] if net.question else []
+        yield from _unknown(where, "question.if_yes", answers, replies, "red_flag_replies.yml")
     for goal in k.goals.values():
         where = f"goals.yml: {goal.id}"
         yield from _unknown(where, "topics", (*goal.topics, *goal.first), k.topics, "topics.yml")

@@ -46,7 +46,10 @@ class Cues(Record):
 
 
 class RedFlag(Record):
-    """A red flag: which signs together mean which danger, with texts that must and must not fire it."""
+    """A red flag: which signs together mean which danger, with texts that must and must not fire it.
+
+    `firm`: the learned screen's doubt cannot turn its alarm into a question.
+    """
 
     number: Optional[int]
     may_mean: str
@@ -58,6 +61,7 @@ class RedFlag(Record):
     source_date: Optional[str]
     checked: Literal["V", "V2", "R", "P"]
     reviewed: bool
+    firm: bool = False
     fires: tuple[str, ...]
     silent: tuple[str, ...]
 
@@ -72,7 +76,7 @@ class RedFlag(Record):
 class Reply(Record):
     """The fixed text of a warning: the first bubble, then points."""
 
-    kind: Literal["emergency", "urgent", "crisis"]
+    kind: Literal["emergency", "urgent", "crisis", "safety_check"]
     text: str
     bullets: tuple[str, ...]
     authority: str
@@ -89,6 +93,7 @@ class Country(Record):
     """The numbers to call in one country."""
 
     name: str
+    aliases: tuple[str, ...] = ()
     emergency: str
     emergency_text: str
     tel: str

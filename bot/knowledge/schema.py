@@ -201,12 +201,52 @@ class Claim(Record):
     facts: tuple[str, ...]
 
 
+class Term(Concept):
+    """A word that answers use, explained; `source` stands where the meaning goes beyond the documents."""
+
+    meaning: str
+    facts: tuple[str, ...] = ()
+    source: Optional[str] = None
+
+    @validator("meaning")
+    def _plain(cls, value: str) -> str:
+        if long := long_sentences(value):
+            raise ValueError(f"has a sentence of more than {MAX_WORDS} words: '{long[0]}'; split it")
+        return value
+
+
+class Language(Record):
+    """A language other than English, with what somebody who writes in it is told."""
+
+    name: str
+    text: str
+
+
+class SafetyQuestion(BaseModel):
+    """The check on a region's warning signs; from outside the documents.
+
+    `first` asks it before any advice; `if_yes` names the reply of red_flag_replies.yml when the answer is yes.
+    """
+
+    class Config:
+        """Unknown fields are faults."""
+
+        extra = Extra.forbid
+        frozen = True
+
+    ask: str
+    if_yes: str
+    why: str
+    first: bool = False
+
+
 class SafetyNet(Record):
     """The warning signs told along with self-care for a region of the body; from outside the documents."""
 
     text: str
     source: str
     carries: tuple[str, ...] = ()
+    question: Optional[SafetyQuestion] = None
     reviewed: bool = False
 
 

@@ -14,11 +14,30 @@ import yaml
 FOLDER = Path(__file__).parent
 # Files whose phrases are matched against what people write.
 MATCHED_FILES = (
-    "body_parts.yml", "conditions.yml", "context.yml", "cues.yml", "measures.yml", "medicines.yml",
-    "not_covered.yml", "signs.yml", "topics.yml", "triggers.yml",
+    "body_parts.yml", "conditions.yml", "context.yml", "cues.yml", "emergency_numbers.yml", "glossary.yml",
+    "measures.yml", "medicines.yml", "not_covered.yml", "signs.yml", "topics.yml", "triggers.yml",
 )  # fmt: skip
 # Fields that are written for readers and engineers, not matched.
-_PROSE = frozenset({"id", "name", "meaning", "note", "source", "instead", "refer", "caution", "category"})
+_PROSE = frozenset(
+    {
+        "id",
+        "name",
+        "meaning",
+        "note",
+        "source",
+        "instead",
+        "refer",
+        "caution",
+        "category",
+        "facts",
+        "emergency",
+        "emergency_text",
+        "tel",
+        "urgent",
+        "crisis",
+        "checked",
+    }
+)
 _WORD = re.compile(r"[a-z]{2,}")
 
 

@@ -17,10 +17,12 @@ from spacy.tokens import Doc, Span
 from bot.core import turn as t
 from bot.core.turn import Mention
 from bot.knowledge.loader import Knowledge, load_knowledge
+from bot.knowledge.numbers import countries
+from bot.knowledge.safety import Country
 from bot.knowledge.schema import Concept
 from bot.language.pipeline import load_nlp
 
-SYMPTOM, EXCLUDED = "symptom", "excluded"
+SYMPTOM, EXCLUDED, MEANING = "symptom", "excluded", "meaning"
 _EXCEPTION = "except"
 # A concept inside one of these is part of its name ("stomach" in "stomach flu").
 _SWALLOWING = frozenset({t.CONDITION, t.NOT_COVERED, t.MEDICINE})
@@ -45,7 +47,7 @@ class _Match:
 class ConceptFinder:
     """Finds mentions in a document that the shared pipeline has read."""
 
-    def __init__(self, nlp: Language, knowledge: Knowledge) -> None:
+    def __init__(self, nlp: Language, knowledge: Knowledge, countries: Iterable[Country]) -> None:
         """Compiles the phrases of the knowledge base."""
         self._nlp = nlp
         self._matcher = PhraseMatcher(nlp.vocab, attr="LEMMA")
@@ -53,6 +55,8 @@ class ConceptFinder:
             for concept in concepts:
                 self._add(f"{kind}|{concept.id}", concept.aliases)
                 self._add(f"{_EXCEPTION}|{kind}|{concept.id}", concept.except_)
+        for country in countries:
+            self._add(f"{t.COUNTRY}|{country.id}", country.aliases)
 
     def _add(self, key: str, phrases: Iterable[str]) -> None:
         docs = list(self._nlp.pipe(phrases))
@@ -64,8 +68,9 @@ class ConceptFinder:
         matches = _unswallowed([self._match(span) for span in self._matcher(doc, as_spans=True)])
         places = _by_relevance([m for m in matches if m.kind == t.BODY_PART], matches)
         others = sorted((m for m in matches if m.kind != t.BODY_PART), key=lambda m: (m.start, -m.end))
-        hidden = {(t.CUE, SYMPTOM), (t.CUE, EXCLUDED)}
-        chosen = [m for m in (*places, *others) if (m.kind, m.id) not in hidden]
+        hidden = {(t.CUE, SYMPTOM), (t.CUE, EXCLUDED), (t.CUE, MEANING)}
+        asked = any((m.kind, m.id) == (t.CUE, MEANING) for m in matches)
+        chosen = [m for m in (*places, *others) if (m.kind, m.id) not in hidden and (asked or m.kind != t.TERM)]
         return tuple(_mention(match, doc) for match in chosen)
 
     def _match(self, span: Span) -> _Match:
@@ -76,7 +81,7 @@ class ConceptFinder:
 @lru_cache(maxsize=1)
 def load_finder() -> ConceptFinder:
     """Gives the shared finder, built once a process."""
-    return ConceptFinder(load_nlp(), load_knowledge())
+    return ConceptFinder(load_nlp(), load_knowledge(), countries())
 
 
 def _tables(k: Knowledge) -> Iterator[tuple[str, Iterable[Concept]]]:
@@ -88,6 +93,7 @@ def _tables(k: Knowledge) -> Iterator[tuple[str, Iterable[Concept]]]:
         t.TOPIC: k.topics,
         t.NOT_COVERED: k.not_covered,
         t.CUE: k.cues,
+        t.TERM: k.glossary,
     }
     for kind, concepts in tables.items():
         yield kind, concepts.values()

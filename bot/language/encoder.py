@@ -24,6 +24,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from bot.errors import EncoderError
+from bot.language.adapter import Adapter
 
 Vectors = npt.NDArray[np.float32]
 
@@ -41,13 +42,16 @@ CACHE = Path(__file__).resolve().parents[2] / "var" / "encoder"
 class SentenceEncoder:
     """Turns sentences into unit vectors of 384 numbers."""
 
-    def __init__(self, weights: Path, cache: Path = CACHE, compute_type: str = "int8") -> None:
+    def __init__(
+        self, weights: Path, cache: Path = CACHE, compute_type: str = "int8", adapter: Adapter | None = None
+    ) -> None:
         """Checks the weights and loads the converted model.
 
         Args:
             weights: Folder with `model.safetensors` and `tokenizer.json`.
             cache: Folder in which the converted model is kept.
             compute_type: CTranslate2's arithmetic.
+            adapter: Changes to the weights.
 
         Raises:
             EncoderError: The weights are missing or are not the expected ones.
@@ -56,13 +60,19 @@ class SentenceEncoder:
         self._tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        model = _converted(weights, self._tokenizer, cache)
+        model = _converted(weights, self._tokenizer, cache, adapter)
         # One thread: at this size a second one costs more than it gives (measured), and the other
         # core serves the action server.
         self._model = ctranslate2.Encoder(str(model), compute_type=compute_type, intra_threads=1, inter_threads=1)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Gives one unit vector a text, shape (number of texts, 384)."""
+        means = self.pool(texts)
+        norms = np.linalg.norm(means, axis=1, keepdims=True)
+        return np.divide(means, norms, out=np.zeros_like(means), where=norms > 0)
+
+    def pool(self, texts: Sequence[str]) -> Vectors:
+        """Gives the mean of the token vectors of each text, shape (number of texts, 384)."""
         out = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
         ids = [self._tokenizer.encode(text).ids for text in texts]
         # Sentences of like length share a batch, so that padding costs little.
@@ -73,8 +83,7 @@ class SentenceEncoder:
             states = np.array(hidden)
             for row, index in enumerate(chosen):
                 out[index] = states[row, : len(ids[index])].mean(axis=0)
-        norms = np.linalg.norm(out, axis=1, keepdims=True)
-        return np.divide(out, norms, out=np.zeros_like(out), where=norms > 0)
+        return out
 
 
 @lru_cache(maxsize=1)
@@ -126,15 +135,17 @@ def _check(file: Path) -> None:
         )
 
 
-def _converted(weights: Path, tokenizer: Tokenizer, cache: Path) -> Path:
+def _converted(weights: Path, tokenizer: Tokenizer, cache: Path, adapter: Adapter | None) -> Path:
     """Gives the folder of the converted model, making it when it is not there yet."""
-    target = cache / f"{WEIGHTS_SHA256[:16]}-ctranslate2-{ctranslate2.__version__}"
+    changed = f"-{adapter.digest[:16]}" if adapter else ""
+    target = cache / f"{WEIGHTS_SHA256[:16]}{changed}-ctranslate2-{ctranslate2.__version__}"
     if (target / "model.bin").is_file():
         return target
     cache.mkdir(parents=True, exist_ok=True)
     # Written aside and renamed, so that a stopped conversion never leaves half a model.
     aside = Path(tempfile.mkdtemp(dir=cache))
-    spec = _specification(load_file(str(weights / "model.safetensors")), tokenizer)
+    plain = load_file(str(weights / "model.safetensors"))
+    spec = _specification(adapter.merged(plain) if adapter else plain, tokenizer)
     spec.optimize(quantization="int8")
     spec.save(str(aside))
     try:

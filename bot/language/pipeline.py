@@ -22,8 +22,10 @@ from bot.knowledge.vocabulary import domain_lemmas, domain_words
 from bot.language.spelling import Speller
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "\u00b4": "'"})
-if not Token.has_extension("corrected"):
-    Token.set_extension("corrected", default=False)
+# corrected: the norm differs from what was written; known: written as a word that is known.
+for name, default in (("corrected", False), ("known", True)):
+    if not Token.has_extension(name):
+        Token.set_extension(name, default=default)
 
 
 class SpellingComponent:
@@ -41,6 +43,7 @@ class SpellingComponent:
             # spaCy's own norms come from its tables ("nt" is "not") and need no correction.
             token.norm_ = norm if token.norm_ != token.lower_ else self._speller.correct(norm)
             token._.corrected = token.norm_ != norm
+            token._.known = norm.isascii() and self._speller.known(norm)
         return doc
 
     def _split(self, doc: Doc) -> None:
@@ -103,6 +106,11 @@ def clean(text: str) -> str:
 def respelled(doc: Union[Doc, Span]) -> str:
     """Gives the text of a document or part of one with its misspelt words corrected, all else as written."""
     return "".join(_respelled(token) + token.whitespace_ for token in doc)
+
+
+def plain(doc: Union[Doc, Span]) -> str:
+    """Gives a text as the sentence encoders read it: corrected, in lower case."""
+    return respelled(doc).lower()
 
 
 def _respelled(token: Token) -> str:

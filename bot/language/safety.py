@@ -140,6 +140,7 @@ def _rule(flag: RedFlag) -> Rule:
         flag.reply,
         tuple(_condition(places) for places in flag.when),
         tuple(_condition(places) for places in flag.unless),
+        flag.firm,
     )
 
 

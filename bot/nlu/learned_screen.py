@@ -2,57 +2,54 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Type, Union
+from collections.abc import Sequence
+from typing import Any, Dict, List, Optional, Tuple, Type
 
-import joblib
 import numpy as np
-import yaml
+import numpy.typing as npt
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
-from rasa.shared.nlu.constants import INTENT, TEXT
+from rasa.nlu.tokenizers.tokenizer import Tokenizer
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
-from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
-from bot.knowledge.vocabulary import FOLDER, reading_digest
-from bot.language.encoder import load_encoder
-from bot.language.pipeline import read, respelled
+from bot.core.checks import ANYWHERE, CHECK
+from bot.language.adapter import Adapter
+from bot.language.encoder import SentenceEncoder, weights_folder
+from bot.language.pipeline import plain
 from bot.nlu.language_reader import DOC
-from bot.nlu.safety_screen import REPLY, RULE, SAFETY
-from bot.nlu.sentence_encoder import SentenceEmbedder
+from bot.nlu.safety_screen import FAILED, FIRM, REPLY, RULE, SAFETY
+from bot.nlu.screen_training import CLASSES, HARMLESS, SEEDS, current_adapters, examples_digest, file_name
 
-EXAMPLES = FOLDER / "screen_examples"
 LEARNED = "learned-screen"
-# The key under which the probability travels, for evaluation.
+# The key under which the probabilities travel, for evaluation.
 PROBABILITY = "danger_probability"
+# The fixed reply for each urgency that the screen finds by itself.
+REPLIES = {"emergency": "emergency-now", "crisis": "crisis", "urgent": "see-today", "soon": "doctor-soon"}
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class LearnedScreen(GraphComponent):
-    """Logistic regression over the sentence embedding and words, trained on examples of its own.
+    """A sentence encoder fitted to tell danger from harm's look-alikes, and how urgent it is.
 
-    It only adds: what a rule has found stands, and it never takes a warning back.
+    Sure: it acts. Unsure: one yes/no question is asked. It never silences a rule: where it finds no danger in what a
+    rule caught, the question is asked instead of an alarm raised.
     """
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"C": 10.0, "threshold": 0.95, "window": 40, "reply": "emergency-now", "phrase_weight": 0.5}
+        return {"sure": 0.6, "unsure": 0.3, "doubt": 0.1, "window": 60}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
         """Keeps the options."""
         self._config = config
         self._storage = storage
         self._resource = resource
-        self._encoder = load_encoder()
-        self._trained: Optional[Tuple[TfidfVectorizer, LogisticRegression]] = None
+        self._members: List[Tuple[Adapter, SentenceEncoder]] = []
 
     @classmethod
     def create(
@@ -68,29 +65,18 @@ class LearnedScreen(GraphComponent):
     @classmethod
     def required_components(cls) -> List[Type]:
         """Names what must stand before it in the pipeline."""
-        return [SentenceEmbedder]
+        return [Tokenizer]
 
     @classmethod
     def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
-        """Makes Rasa train again when the examples or the reading code changed."""
-        digest = hashlib.sha256(reading_digest().encode())
-        for path in sorted(EXAMPLES.glob("*.yml")):
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+        """Makes Rasa train again when the examples changed."""
+        return examples_digest()
 
     def train(self, training_data: TrainingData) -> Resource:
-        """Fits on the screen's examples; the intents' phrases are further harmless ones."""
-        danger, harmless = read_examples(EXAMPLES)
-        phrases = [e.get(TEXT) for e in training_data.intent_examples if e.get(TEXT) and e.get(INTENT)]
-        texts = [_plain(read(text)) for text in (*danger, *harmless, *phrases)]
-        labels = [1] * len(danger) + [0] * (len(harmless) + len(phrases))
-        weights = [1.0] * (len(danger) + len(harmless)) + [self._config["phrase_weight"]] * len(phrases)
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, dtype=np.float32).fit(texts)
-        model = LogisticRegression(C=self._config["C"], max_iter=200)
-        matrix = hstack([csr_matrix(self._encoder.encode(texts)), vectorizer.transform(texts)]).tocsr()
-        model.fit(matrix, labels, sample_weight=weights)
+        """Stores the adapters of the current examples; they are fitted now only when these changed."""
         with self._storage.write_to(self._resource) as folder:
-            joblib.dump((vectorizer, model), folder / "screen.joblib")
+            for seed, adapter in zip(SEEDS, current_adapters(), strict=True):
+                adapter.save(folder / file_name(seed))
         return self._resource
 
     @classmethod
@@ -105,48 +91,64 @@ class LearnedScreen(GraphComponent):
         """Reads the trained component from the model (see parent)."""
         component = cls(config, model_storage, resource)
         with model_storage.read_from(resource) as folder:
-            component._trained = joblib.load(folder / "screen.joblib")
+            adapters = [Adapter.load(folder / file_name(seed)) for seed in SEEDS]
+        component._members = [(one, SentenceEncoder(weights_folder(), adapter=one)) for one in adapters]
         return component
 
     def process(self, messages: List[Message]) -> List[Message]:
-        """Writes a verdict where the rules found nothing and the model is sure."""
+        """Adds what it finds to the rules' verdict."""
         for message in messages:
             doc = message.get(DOC)
-            probability = self._probability(message, doc) if doc is not None else 0.0
-            message.set(PROBABILITY, round(probability, 3), add_to_output=True)
-            if probability >= self._config["threshold"] and not message.get(SAFETY):
-                message.set(SAFETY, {RULE: LEARNED, REPLY: self._config["reply"]}, add_to_output=True)
+            found = self._probabilities(doc) if doc is not None else _CALM
+            danger = 1.0 - float(found[0])
+            message.set(PROBABILITY, round(danger, 3), add_to_output=True)
+            verdict = self._verdict(message.get(SAFETY) or {}, danger, found)
+            message.set(SAFETY, verdict, add_to_output=True)
         return messages
 
-    def _probability(self, message: Message, doc: Doc) -> float:
-        """Gives the probability of danger; a long message is judged by its worst part.
+    def _verdict(self, rule: Dict[str, str], danger: float, found: npt.NDArray[np.float32]) -> Dict[str, str]:
+        """Joins the rules' verdict and the learned one."""
+        if rule:
+            sure = danger >= self._config["doubt"] or rule[RULE] == FAILED or FIRM in rule
+            return rule if sure else {**rule, REPLY: CHECK + ANYWHERE}
+        if danger >= self._config["sure"]:
+            return {RULE: LEARNED, REPLY: REPLIES[urgency(found)]}
+        return {RULE: LEARNED, REPLY: CHECK + ANYWHERE} if danger >= self._config["unsure"] else {}
+
+    def _probabilities(self, doc: Doc) -> npt.NDArray[np.float32]:
+        """Gives the probabilities of the classes; a long message is judged by its worst part as well.
 
         The whole of a long story says little: what matters is one sentence of it.
         """
-        if not any(token.is_alpha for token in doc) or self._trained is None:
-            return 0.0
-        vectorizer, model = self._trained
+        if not any(token.is_alpha for token in doc) or not self._members:
+            return _CALM
         size = self._config["window"]
-        _, sentence = message.get_dense_features(TEXT)
-        if len(doc) <= 1.5 * size and sentence is not None:
-            texts, vectors = [_plain(doc)], sentence.features
-        else:
-            texts = [_plain(doc[start : start + size]) for start in range(0, max(len(doc) - size // 2, 1), size // 2)]
-            vectors = self._encoder.encode(texts)
-        matrix = hstack([csr_matrix(vectors), vectorizer.transform(texts)]).tocsr()
-        return float(model.predict_proba(matrix)[:, 1].max())
+        texts = [plain(doc)]
+        if len(doc) > 1.5 * size:
+            texts += [plain(doc[start : start + size]) for start in range(0, len(doc) - size // 2, size // 2)]
+        found = average([adapter.probabilities(encoder.pool(texts)) for adapter, encoder in self._members])
+        worst: npt.NDArray[np.float32] = found[found[:, 0].argmin()]
+        return worst
 
 
-def read_examples(folder: Path) -> Tuple[List[str], List[str]]:
-    """Gives the texts that are dangers and those that are not."""
-
-    def texts(name: str) -> List[str]:
-        data = yaml.load((folder / name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        return [text for group in data["examples"] for text in group["texts"]]
-
-    return texts("true.yml"), texts("false.yml")
+_CALM = np.eye(len(CLASSES), dtype=np.float32)[CLASSES.index(HARMLESS)]
 
 
-def _plain(doc: Union[Doc, Span]) -> str:
-    """Gives a text as the model sees it: corrected, in lower case."""
-    return respelled(doc).lower()
+def average(members: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Averages probabilities as logarithms (a geometric mean), so that one doubtful member is heard."""
+    logs = np.mean([np.log(np.clip(member, 1e-6, 1.0)) for member in members], axis=0)
+    powers = np.exp(logs)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def urgency(found: npt.NDArray[np.float32]) -> str:
+    """Gives the urgency to answer with: the worst class that holds a fair share of the danger.
+
+    A third of the danger is enough for an emergency: being sent too early does less harm than too late.
+    """
+    share = dict(zip(CLASSES, found / max(1e-9, 1.0 - float(found[0])), strict=True))
+    if share["crisis"] >= 0.5:
+        return "crisis"
+    if share["emergency"] + share["crisis"] >= 1 / 3:
+        return "emergency"
+    return "urgent" if share["emergency"] + share["urgent"] >= 1 / 3 else "soon"

@@ -18,7 +18,9 @@ from rasa.shared.nlu.constants import (
 )
 from rasa.shared.nlu.training_data.message import Message
 
+from bot.core.checks import region_of
 from bot.nlu.intent_classifier import QUESTIONS, RANKING
+from bot.nlu.language_guesser import LANGUAGE
 from bot.nlu.safety_screen import REPLY, RULE, SAFETY
 
 RED_FLAG = "red_flag"
@@ -42,7 +44,10 @@ class SafetyGate(GraphComponent):
     def process(self, messages: List[Message]) -> List[Message]:
         """Applies the verdict on each message."""
         for message in messages:
-            if verdict := message.get(SAFETY):
+            verdict = message.get(SAFETY) or {}
+            # A question in English helps nobody who does not read it; the sentence in their language has the number.
+            unread = message.get(LANGUAGE) and region_of(verdict.get(REPLY))
+            if verdict and not unread:
                 self._override(message, verdict)
         return messages
 

@@ -11,12 +11,16 @@ from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
+from bot.core.context import Category
+from bot.core.screen import ScreenResult
 from bot.knowledge.vocabulary import reading_digest
 from bot.language.safety import load_reader
 
 # The key under which the verdict travels to the gate and to the action server.
 SAFETY = "safety"
-RULE, REPLY = "rule", "reply"
+RULE, REPLY, FIRM = "rule", "reply", "firm"
+# Whether the message denies some sign of danger: what is denied need not be asked about.
+DENIED_SIGNS = "denied_signs"
 # The verdict when the screen itself failed: the gate then answers cautiously.
 FAILED = "screen-failed"
 
@@ -53,11 +57,17 @@ class SafetyScreen(GraphComponent):
     def process(self, messages: List[Message]) -> List[Message]:
         """Screens the text of each message."""
         for message in messages:
-            message.set(SAFETY, self._verdict(message.get(TEXT) or ""), add_to_output=True)
+            result = self._reader.read(message.get(TEXT) or "")
+            message.set(SAFETY, _verdict(result), add_to_output=True)
+            denied = any(finding.status is Category.NEGATED for finding in result.findings)
+            message.set(DENIED_SIGNS, denied, add_to_output=True)
         return messages
 
-    def _verdict(self, text: str) -> Dict[str, str]:
-        result = self._reader.read(text)
-        if result.failed:
-            return {RULE: FAILED, REPLY: FAILED}
-        return {RULE: result.hits[0].rule, REPLY: result.hits[0].reply} if result.hits else {}
+
+def _verdict(result: ScreenResult) -> Dict[str, str]:
+    if result.failed:
+        return {RULE: FAILED, REPLY: FAILED}
+    if not result.hits:
+        return {}
+    worst = result.hits[0]
+    return {RULE: worst.rule, REPLY: worst.reply, **({FIRM: FIRM} if worst.firm else {})}

@@ -98,3 +98,51 @@ async def test_restart_forgets_and_listens(executor):
     result = await run(executor, "action_restart", "restart", slots=before)
     assert slots(result)["body_part"] is None
     assert result["events"][-1] == {"event": "followup", "timestamp": None, "name": "action_listen"}
+
+
+CHECKED = {"dialogue": State(checking="back", checked=("back",), goals=("treatment",)).to_json()}
+
+
+async def test_yes_to_a_safety_question_sends_to_help(executor):
+    result = await run(executor, "action_affirm", "affirm", slots=CHECKED)
+    (message,) = result["responses"]
+    assert message["response"] == "utter_red_flag" and message["safety_reply"] == "cauda-equina"
+    assert slots(result)["safety_rule"] == "check-back" and not State.from_json(slots(result)["dialogue"]).checking
+
+
+async def test_not_sure_to_a_safety_question_sends_to_help(executor):
+    result = await run(executor, "action_not_sure", "unsure", slots=CHECKED)
+    (message,) = result["responses"]
+    assert message["response"] == "utter_red_flag" and message["safety_reply"] == "not-sure"
+
+
+@pytest.mark.parametrize("action, intent", [("action_deny", "deny"), ("action_stand_down", "false_alarm")])
+async def test_no_to_a_safety_question_goes_on(executor, action, intent):
+    result = await run(executor, action, intent, slots=CHECKED)
+    (message,) = result["responses"]
+    assert message["custom"]["kind"] in ("answer", "smalltalk")
+
+
+async def test_answers_to_the_screens_own_question(executor):
+    asked = {"event": "bot", "metadata": {"utter_action": "utter_red_flag"}}
+    doubt = {"safety_reply": "check-any", "safety_rule": "learned-screen"}
+    yes = await run(executor, "action_affirm", "affirm", slots=doubt, events=[asked])
+    assert yes["responses"][0]["safety_reply"] == "emergency-now"
+    no = await run(executor, "action_deny", "deny", slots=doubt, events=[asked])
+    assert no["responses"][0]["custom"]["kind"] in ("answer", "smalltalk") and slots(no)["safety_reply"] is None
+
+
+async def test_country_is_kept_and_its_number_given(executor):
+    result = await run(executor, "action_set_country", "set_country", [("country", "nz")])
+    assert slots(result)["country"] == "nz" and "111" in result["responses"][0]["text"]
+
+
+async def test_country_after_an_alarm_gives_the_alarm_with_its_number(executor):
+    result = await run(executor, "action_set_country", "set_country", [("country", "us")], {"safety_reply": "stroke"})
+    assert result["responses"][0]["response"] == "utter_red_flag" and result["responses"][0]["country"] == "us"
+
+
+async def test_change_of_country_asks_which(executor):
+    result = await run(executor, "action_set_country", "set_country")
+    titles = [button["title"] for button in result["responses"][0]["buttons"]]
+    assert "Ireland" in titles and "somewhere else" not in titles

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.core import dialogue as d
@@ -150,3 +152,69 @@ def test_state_survives_json_and_rubbish():
 def test_every_payload_of_a_button_is_plain_text(setting: Setting):
     payloads = [goal.payload for goal in K.goals.values()]
     assert all(payload and not payload.startswith("/") for payload in payloads)
+
+
+def test_found_facts_come_first(setting: Setting):
+    found = ("d0-dur-brief",)
+    reply, _ = d.ask(replace(turn("ask_about_spasms", topic="definition"), facts=found), State(), setting)
+    assert reply.facts[0] in K.group(K.lead("d0-dur-brief"))
+
+
+def test_found_facts_answer_what_was_not_understood(setting: Setting):
+    message = replace(turn("nlu_fallback"), facts=("d0-dur-brief",))
+    reply, _ = d.fallback(message, State(), setting)
+    assert reply.kind == "answer" and K.lead("d0-dur-brief") in reply.facts
+
+
+def test_question_that_the_documents_do_not_answer_says_so(setting: Setting):
+    reply, _ = d.ask(replace(turn("ask_prevention"), silent=True), State(), setting)
+    assert K.phrases["silent"] in reply.text
+
+
+def test_first_misunderstanding_offers_guesses_the_second_help(setting: Setting):
+    message = replace(turn("nlu_fallback"), guesses=("ask_treatment", "ask_causes", "greet", "ask_prevention"))
+    reply, state = d.fallback(message, State(), setting)
+    wanted = [K.goals[goal].button for goal in ("treatment", "causes", "prevention")]
+    assert reply.kind == "fallback" and [button.title for button in reply.buttons] == wanted
+    again, _ = d.fallback(message, state, setting)
+    assert again.kind == "fallback" and K.phrases["fallback_help"] in again.text
+
+
+def test_note_for_the_doctor_holds_what_was_said_and_can_be_corrected(setting: Setting):
+    message = turn("describe_problem", body_part="calf", trigger="exercise", duration="days", severity="severe")
+    _, state = d.ask(message, State(), setting)
+    note, state = d.summary(turn("ask_summary"), state, setting)
+    assert note.kind == "summary" and "calf" in note.text and K.triggers["exercise"].name in note.text
+    _, state = d.inform(turn("inform", body_part="foot", cue="correction"), state, setting)
+    corrected, _ = d.summary(turn("ask_summary"), state, setting)
+    assert "foot" in corrected.text and "calf" not in corrected.text.split("Warning signs")[0]
+
+
+def test_note_without_anything_said_asks_for_it(setting: Setting):
+    note, _ = d.summary(turn("ask_summary"), State(), setting)
+    assert note.kind == "summary" and note.text.startswith(K.phrases["note_empty"])
+
+
+@pytest.mark.parametrize("intent", ["ask_shorter", "ask_simpler"])
+def test_shorter_is_shorter(intent: str, setting: Setting):
+    long, state = d.ask(turn("ask_treatment", body_part="back"), State(), setting)
+    short, _ = d.shorter(turn(intent), state, setting)
+    assert short.kind == "answer" and short.facts and len(short.text) < len(long.text)
+
+
+def test_a_word_is_explained(setting: Setting):
+    reply, _ = d.meaning(turn("ask_meaning", term="electrolytes"), State(), setting)
+    assert reply.kind == "answer" and K.glossary["electrolytes"].meaning in reply.text and reply.sources
+
+
+def test_how_sure_counts_the_documents(setting: Setting):
+    _, state = d.ask(turn("ask_causes"), State(), setting)
+    reply, _ = d.sources(turn("ask_source", cue="certainty"), state, setting)
+    assert K.phrases["several_sources"] in reply.text and reply.sources
+
+
+def test_the_note_is_offered_after_a_few_answers(setting: Setting):
+    state = State()
+    for intent in ("ask_causes", "ask_treatment", "ask_prevention", "ask_when_to_see_doctor"):
+        reply, state = d.ask(turn(intent, body_part="back"), state, setting)
+    assert K.phrases["button_note"] in [button.title for button in reply.buttons]

@@ -127,3 +127,23 @@ def test_screen_that_fails_is_answered_cautiously(storage, context, monkeypatch)
     message = Message(data={"text": "anything"})
     screen.process([message])
     assert message.get(SAFETY)["rule"] == FAILED
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("tengo calambres en la pierna por la noche", "es"),
+        ("bonjour, j'ai des crampes au mollet chaque nuit", "fr"),
+        ("ich habe seit gestern krämpfe in der wade", "de"),
+        ("mam skurcze łydki w nocy, co robić", "pl"),
+        ("bacağımda kramp var ne yapmalıyım", "tr"),
+        ("my clf keps crampng at nite wot do i do", None),
+        ("gluts r rock hard", None),
+        ("back cramp after lifting", None),
+    ],
+)
+def test_other_languages_are_told_from_misspelt_english(parse, text, language):
+    result = parse(text)
+    assert result.get("foreign_language") == language
+    assert (result["intent"]["name"] == "nlu_fallback") == (language is not None)

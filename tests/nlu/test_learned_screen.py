@@ -1,34 +1,108 @@
-"""The learned screen: it adds warnings, takes none back, and reads long messages in parts."""
+"""The learned screen: it acts where it is sure, asks where it is not, and never silences a rule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bot.nlu.learned_screen import EXAMPLES, LEARNED, read_examples
+from bot.language.adapter import Adapter
+from bot.language.encoder import SentenceEncoder, weights_folder
+from bot.nlu.learned_screen import LEARNED, LearnedScreen, urgency
+from bot.nlu.screen_training import CLASSES, HARMLESS, SEEDS, SHIPPED, examples_digest, file_name, read_examples
 
-pytestmark = pytest.mark.model
+OPTIONS = {"sure": 0.6, "unsure": 0.3, "doubt": 0.1}
+RULE = {"rule": "breathing", "reply": "breathing"}
 
 
 def test_examples_are_enough_and_told_apart():
-    danger, harmless = read_examples(EXAMPLES)
-    assert len(danger) + len(harmless) >= 600 and len(harmless) >= len(danger)
-    assert not set(danger) & set(harmless)
+    examples = read_examples()
+    danger = {text.lower() for text, name in examples if name != HARMLESS}
+    harmless = {text.lower() for text, name in examples if name == HARMLESS}
+    assert len(danger) + len(harmless) >= 600 and len(harmless) >= len(danger) and not danger & harmless
+    assert {name for _, name in examples} == set(CLASSES)
 
 
+def test_committed_adapters_are_those_of_the_examples():
+    abouts = [Adapter.load(SHIPPED / file_name(seed)).about for seed in SEEDS]
+    for about in abouts:
+        assert about["examples"] == examples_digest(), "the examples changed: run `make screen` and commit its result"
+
+
+@pytest.mark.parametrize(
+    "rule, danger, reply",
+    [
+        ({}, 0.9, "emergency-now"),
+        ({}, 0.4, "check-any"),
+        ({}, 0.1, None),
+        (RULE, 0.9, "breathing"),
+        (RULE, 0.2, "breathing"),
+        (RULE, 0.01, "check-any"),
+        ({**RULE, "firm": "firm"}, 0.01, "breathing"),
+        ({"rule": "screen-failed", "reply": "screen-failed"}, 0.01, "screen-failed"),
+    ],
+)
+def test_sure_acts_and_unsure_asks(rule: dict, danger: float, reply: str | None):
+    found = np.array([1 - danger, 0, 0, danger, 0], dtype=np.float32)
+    verdict = LearnedScreen(OPTIONS, None, None)._verdict(rule, danger, found)
+    assert verdict.get("reply") == reply
+
+
+@pytest.mark.parametrize(
+    "found, name",
+    [
+        ([0.1, 0.0, 0.5, 0.4, 0.0], "emergency"),
+        ([0.1, 0.0, 0.8, 0.1, 0.0], "urgent"),
+        ([0.1, 0.8, 0.1, 0.0, 0.0], "soon"),
+        ([0.1, 0.0, 0.1, 0.1, 0.7], "crisis"),
+    ],
+)
+def test_doubt_about_urgency_goes_upwards(found: list[float], name: str):
+    assert urgency(np.array(found, dtype=np.float32)) == name
+
+
+def test_adapter_survives_saving(tmp_path: Path):
+    random = np.random.default_rng(0)
+    factors = {"encoder.layer.0.output.dense": (random.normal(size=(1536, 2)), random.normal(size=(2, 384)))}
+    small = {name: (a.astype(np.float32), b.astype(np.float32)) for name, (a, b) in factors.items()}
+    adapter = Adapter(small, np.eye(384, 5, dtype=np.float32), np.zeros(5, np.float32), CLASSES, {"temperature": 1.0})
+    adapter.save(tmp_path / "a.npz")
+    again = Adapter.load(tmp_path / "a.npz")
+    assert again.classes == CLASSES and again.about == adapter.about
+    for name, (a, b) in small.items():
+        assert np.allclose(again.factors[name][0], a, atol=1e-2) and np.allclose(again.factors[name][1], b, atol=1e-2)
+
+
+def test_changes_that_are_nothing_change_nothing(tmp_path: Path):
+    zero = {"encoder.layer.0.output.dense": (np.zeros((1536, 2), np.float32), np.zeros((2, 384), np.float32))}
+    adapter = Adapter(zero, np.zeros((384, 5), np.float32), np.zeros(5, np.float32), CLASSES, {"temperature": 1.0})
+    plain = SentenceEncoder(weights_folder())
+    changed = SentenceEncoder(weights_folder(), cache=tmp_path, adapter=adapter)
+    assert np.allclose(plain.encode(["my calf cramps"]), changed.encode(["my calf cramps"]), atol=1e-4)
+
+
+@pytest.mark.model
 def test_what_a_rule_found_stands(parse: Callable[[str], dict]):
     result = parse("i have a crushing pain in my chest")
     assert result["safety"]["rule"] != LEARNED and result["intent"]["name"] == "red_flag"
 
 
+@pytest.mark.model
+def test_danger_in_words_of_no_rule_is_found(parse: Callable[[str], dict]):
+    result = parse("her words came out as soup over breakfast and the cup slid out of that hand twice")
+    assert result["safety"] == {"rule": LEARNED, "reply": "emergency-now"}
+
+
+@pytest.mark.model
 def test_danger_late_in_a_long_story_is_seen(parse: Callable[[str], dict]):
     story = "we went to the garden centre on sunday and bought some lovely plants for the new border, " * 6
-    ending = "and now dad is grey and sweating and clutching his chest"
-    calm = parse(story)["danger_probability"]
-    assert parse(story + ending)["danger_probability"] > calm
+    assert not parse(story)["safety"]
+    assert parse(story + "and now dad is grey and sweating and clutching his chest")["safety"]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("text", ["", "   ", "😀", "123", "a" * 3000])
 def test_any_text_is_survived(parse: Callable[[str], dict], text: str):
     assert 0 <= parse(text)["danger_probability"] <= 1

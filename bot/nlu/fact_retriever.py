@@ -1,0 +1,116 @@
+"""Retriever: the facts that a specific question asks for, whatever its intent."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Dict, List, Optional, Type
+
+import joblib
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.nlu.featurizers.featurizer import Featurizer
+from rasa.shared.nlu.constants import TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from bot.knowledge.loader import Knowledge, load_knowledge
+from bot.knowledge.vocabulary import reading_digest
+from bot.language.encoder import load_encoder
+from bot.language.pipeline import plain
+from bot.language.retrieval import UNANSWERED, QuestionIndex
+from bot.nlu.language_reader import DOC
+
+# The keys under which the action server finds the facts asked for, and whether the documents are silent.
+FACTS, SILENT = "facts", "documents_silent"
+INDEX = "index.joblib"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=True)
+class FactRetriever(GraphComponent):
+    """Compares a message with questions that facts answer and with questions that the documents do not answer."""
+
+    @staticmethod
+    def get_default_config() -> Dict[str, Any]:
+        """Gives the options; the reasons for the values stand in config.yml."""
+        return {"sure": 0.5, "lead": 0.1, "near": 0.06, "count": 3}
+
+    def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
+        """Keeps the options."""
+        self._config = config
+        self._storage = storage
+        self._resource = resource
+        self._index: Optional[QuestionIndex] = None
+
+    @classmethod
+    def create(
+        cls,
+        config: Dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+    ) -> FactRetriever:
+        """Makes an untrained component (see parent)."""
+        return cls(config, model_storage, resource)
+
+    @classmethod
+    def required_components(cls) -> List[Type]:
+        """Names what must stand before it in the pipeline."""
+        return [Featurizer]
+
+    @classmethod
+    def fingerprint_addon(cls, config: Dict[str, Any]) -> Optional[str]:
+        """Makes Rasa train again when the facts, their questions, the words or the reading code changed."""
+        return hashlib.sha256(repr((entries(load_knowledge()), reading_digest())).encode()).hexdigest()
+
+    def train(self, training_data: TrainingData) -> Resource:
+        """Builds the index of the knowledge base."""
+        index = QuestionIndex(entries(load_knowledge()), load_encoder())
+        with self._storage.write_to(self._resource) as folder:
+            joblib.dump(index, folder / INDEX)
+        return self._resource
+
+    @classmethod
+    def load(
+        cls,
+        config: Dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> FactRetriever:
+        """Reads the index from the model (see parent)."""
+        component = cls(config, model_storage, resource)
+        with model_storage.read_from(resource) as folder:
+            component._index = joblib.load(folder / INDEX)
+        return component
+
+    def process(self, messages: List[Message]) -> List[Message]:
+        """Adds the facts asked for, if it is sure of them, best first."""
+        for message in messages:
+            doc = message.get(DOC)
+            _, sentence = message.get_dense_features(TEXT)
+            if self._index is None or doc is None or sentence is None:
+                continue
+            found = self._index.search(plain(doc), sentence.features, self._config["count"] + 1)
+            silent = dict(found).get(UNANSWERED, 0.0)
+            facts = [(key, score) for key, score in found if key != UNANSWERED]
+            message.set(FACTS, self._sure(facts, silent), add_to_output=True)
+            best = facts[0][1] if facts else 0.0
+            message.set(SILENT, silent >= max(self._config["sure"], best + self._config["lead"]), add_to_output=True)
+        return messages
+
+    def _sure(self, facts: List[tuple[str, float]], silent: float) -> List[str]:
+        """Gives the facts to tell: near enough, nearer than what nobody answers, and about as near as the best."""
+        best = facts[0][1] if facts else 0.0
+        if best < max(self._config["sure"], silent + self._config["lead"]):
+            return []
+        return [key for key, score in facts[: self._config["count"]] if score >= best - self._config["near"]]
+
+
+def entries(k: Knowledge) -> List[tuple[str, str]]:
+    """Gives the index's entries: facts said alike share a key, and each fact's own sentence counts as well."""
+    asked = [(k.lead(fact), text) for fact, texts in k.questions.items() for text in texts]
+    told = [(k.lead(fact.id), fact.text) for fact in k.facts.values()]
+    return [*asked, *told, *((UNANSWERED, text) for text in k.unanswered)]
