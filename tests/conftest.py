@@ -11,6 +11,8 @@ from bot.environment import QUIET
 
 os.environ.update(QUIET)
 
+from telegram_api import TelegramApi
+
 from bot.core.answering import Setting
 from bot.evaluation.live import LiveBot, live_bot
 from bot.knowledge.loader import Knowledge, load_knowledge
@@ -59,3 +61,17 @@ def chat(bot: LiveBot) -> Callable[[str], object]:
     """A conversation of its own with the running bot."""
     sender = bot.conversation()
     return lambda text: bot.say(text, sender)
+
+
+@pytest.fixture(scope="session")
+def telegram_api() -> Iterator[TelegramApi]:
+    """Telegram's Bot API, emulated."""
+    with TelegramApi().running() as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def reachable(model: str, tmp_path_factory: pytest.TempPathFactory, telegram_api: TelegramApi) -> Iterator[LiveBot]:
+    """A running bot with all messaging channels on."""
+    with live_bot(tmp_path_factory.mktemp("reachable"), **telegram_api.environment) as running:
+        yield running

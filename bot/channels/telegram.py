@@ -20,17 +20,22 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 from telegram import (
     BotCommand,
-    CallbackQuery,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     LinkPreviewOptions,
-    Message,
     MessageEntity,
-    Update,
 )
-from telegram.constants import ChatAction, ChatType, FloodLimit, MessageLimit
+from telegram.constants import (
+    ChatAction,
+    ChatMemberStatus,
+    ChatType,
+    FloodLimit,
+    MessageAttachmentType,
+    MessageLimit,
+    MessageType,
+)
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryAfter
-from telegram.ext import BaseRateLimiter, ExtBot, filters
+from telegram.ext import BaseRateLimiter, ExtBot
 
 from bot.channels.inbox import Event, Part
 from bot.channels.replies import units
@@ -46,6 +51,9 @@ BURST = 3
 TRIES_AFTER_429 = 5
 # Beyond so many, chats that sent nothing of late are dropped from the reckoning.
 CHATS = 1000
+_ATTACHMENTS = frozenset(str(each) for each in MessageAttachmentType)
+# Notes such as "pinned a message". What is neither this nor an attachment is new, and gets an answer.
+_SERVICE = frozenset(str(each) for each in MessageType) - _ATTACHMENTS
 _URGENT = frozenset({"emergency", "crisis", "urgent", "safety_check"})
 
 _log = logging.getLogger(__name__)
@@ -59,7 +67,8 @@ class Pace(BaseRateLimiter[int]):
 
     def __init__(self) -> None:
         """Starts with nothing sent."""
-        self._overall = AsyncLimiter(int(FloodLimit.MESSAGES_PER_SECOND), 1)
+        # Never more than the limit in any second: a burst, and what comes after it within the second.
+        self._overall = AsyncLimiter(BURST, BURST / (FloodLimit.MESSAGES_PER_SECOND - BURST))
         self._chats: Dict[Any, AsyncLimiter] = {}
 
     async def initialize(self) -> None:
@@ -169,8 +178,8 @@ class Telegram(Service):
 
     def _take(self, raw: Any) -> None:
         try:
-            event = read_update(raw, self.bot)
-        except Exception as error:  # whatever the library raises at what is no update; the next ones are read
+            event = read_update(raw)
+        except (AttributeError, KeyError, TypeError) as error:  # no update at all; the next ones are read
             _log.warning("telegram: an update could not be read: %s", type(error).__name__)
             return
         if event:
@@ -232,50 +241,52 @@ class Telegram(Service):
         return super().explain(error)
 
 
-def read_update(raw: Mapping[str, Any], bot: Optional[ExtBot[int]] = None) -> Optional[Event]:
+def read_update(raw: Mapping[str, Any]) -> Optional[Event]:
     """Reads what a person did; None when there is nothing to answer.
 
-    Not answered: channels, other bots, notes of the service ("pinned a message") and what was not asked for.
+    Not answered: channels, other bots, notes of the service ("pinned a message") and what was not asked for. The update
+    is read as it comes: the library's own reader refuses a whole message when one field of it is new.
     """
-    update = Update.de_json(dict(raw), bot)
-    user, message = update.effective_user, update.message or update.edited_message
-    if not user or user.is_bot:
+    id = str(raw["update_id"])
+    if query := raw.get("callback_query"):
+        return _press(id, query)
+    message = raw.get("message") or raw.get("edited_message")
+    happened = message or raw.get("my_chat_member") or {}
+    if not happened.get("from") or happened["from"].get("is_bot"):
         return None
-    if update.callback_query:
-        return _press(update.update_id, update.callback_query)
-    chat = update.effective_chat
-    if not chat or chat.type == ChatType.CHANNEL:
-        return None
-    id, where = str(update.update_id), str(chat.id)
-    if chat.type != ChatType.PRIVATE:
-        return Event(id, where, ELSEWHERE) if message or _added(update) else None
-    if not message or filters.StatusUpdate.ALL.check_update(update):
+    where = str(happened["chat"]["id"])
+    if happened["chat"]["type"] != ChatType.PRIVATE:
+        return Event(id, where, ELSEWHERE) if message or _added(happened) else None
+    if not message:
         return None
     words = _words(message)
-    if update.edited_message:
+    if raw.get("edited_message"):
         return Event(id, where, "edit", words) if words else None
-    kind = "text" if message.text else "caption" if words else "unreadable"
+    if not words and _SERVICE & message.keys() and not _ATTACHMENTS & message.keys():
+        return None
+    kind = "text" if message.get("text") else "caption" if words else "unreadable"
     return Event(id, where, kind, words)
 
 
-def _press(id: int, query: CallbackQuery) -> Optional[Event]:
+def _press(id: str, query: Mapping[str, Any]) -> Optional[Event]:
     """Reads a press; in a private chat, the chat's id is the person's."""
-    if query.message and query.message.chat.type != ChatType.PRIVATE:
+    message = query.get("message") or {}
+    if message.get("chat", {}).get("type", ChatType.PRIVATE) != ChatType.PRIVATE:
         return None
-    message = query.message.message_id if query.message else None
-    return Event(str(id), str(query.from_user.id), "press", query.data or "", {"query": query.id, "message": message})
+    data = {"query": query["id"], "message": message.get("message_id")}
+    return Event(id, str(query["from"]["id"]), "press", query.get("data", ""), data)
 
 
-def _words(message: Message) -> str:
+def _words(message: Mapping[str, Any]) -> str:
     """Gives all that a person wrote into a message, which may be a picture's caption or a poll."""
-    poll = [message.poll.question, *(option.text for option in message.poll.options)] if message.poll else []
-    return "\n".join(filter(None, [message.text, message.caption, *poll]))
+    poll = message.get("poll") or {"question": "", "options": ()}
+    options = (option["text"] for option in poll["options"])
+    return "\n".join(filter(None, [message.get("text"), message.get("caption"), poll["question"], *options]))
 
 
-def _added(update: Update) -> bool:
+def _added(change: Mapping[str, Any]) -> bool:
     """Tells whether the bot was just added to a group."""
-    change = update.my_chat_member
-    return bool(change and change.new_chat_member.status in ("member", "administrator"))
+    return change["new_chat_member"]["status"] in (ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR)
 
 
 def entities(part: Part, sources: str) -> List[MessageEntity]:

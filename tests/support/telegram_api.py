@@ -84,7 +84,7 @@ class TelegramApi:
         self.delivered: Counter[int] = Counter()
         self.commands: list[dict[str, str]] = []
         self.webhook: dict[str, Any] = {}
-        self.flooded = 0
+        self.flooded: list[str] = []
         self._faults: dict[str, deque[ApiError]] = defaultdict(deque)
         self._updates: list[dict[str, Any]] = []
         self._ids = itertools.count(870_000_001)
@@ -95,6 +95,11 @@ class TelegramApi:
         self._times: deque[float] = deque()
         self._changed = threading.Condition()
         self._frozen: threading.Event | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a bot use this server."""
+        return {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_URL": self.url}
 
     # What tests do
 
@@ -397,7 +402,7 @@ class TelegramApi:
             self._times.popleft()
         chat.tokens, chat.at = min(BURST_IN_CHAT, chat.tokens + now - chat.at), now
         if chat.tokens < 1 or len(self._times) >= PER_SECOND:
-            self.flooded += 1
+            self.flooded.append(f"{chat.id}: {chat.tokens:.2f} left, {len(self._times)} in a second")
             raise ApiError(429, "Too Many Requests: retry after 1", 1)
         chat.tokens -= 1
         self._times.append(now)
