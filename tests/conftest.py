@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,6 +12,8 @@ from bot.environment import QUIET
 
 os.environ.update(QUIET)
 
+import messengers
+from synapse import NotInstallable, Synapse, running_synapse
 from telegram_api import TelegramApi
 
 from bot.core.answering import Setting
@@ -71,7 +74,41 @@ def telegram_api() -> Iterator[TelegramApi]:
 
 
 @pytest.fixture(scope="session")
-def reachable(model: str, tmp_path_factory: pytest.TempPathFactory, telegram_api: TelegramApi) -> Iterator[LiveBot]:
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse | None]:
+    """A Matrix home server; None where it can neither be found nor installed."""
+    with ExitStack() as stack:
+        try:
+            yield stack.enter_context(running_synapse(tmp_path_factory.mktemp("synapse")))
+        except NotInstallable as error:
+            print(error)
+            yield None
+
+
+@pytest.fixture(scope="session")
+def reachable(
+    model: str, tmp_path_factory: pytest.TempPathFactory, telegram_api: TelegramApi, synapse: Synapse | None
+) -> Iterator[LiveBot]:
     """A running bot with all messaging channels on."""
-    with live_bot(tmp_path_factory.mktemp("reachable"), **telegram_api.environment) as running:
+    environment = {**telegram_api.environment, **(synapse.environment if synapse else {})}
+    with live_bot(tmp_path_factory.mktemp("reachable"), **environment) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def matrix_people(synapse: Synapse | None) -> Iterator[messengers.Matrix]:
+    """People on Matrix."""
+    if synapse is None:
+        pytest.skip("Synapse, the tests' Matrix server, could not be installed here")
+    with messengers.matrix(synapse) as people:
+        yield people
+
+
+@pytest.fixture(params=["rest", "telegram", "matrix"])
+def channel(request: pytest.FixtureRequest, reachable: LiveBot, telegram_api: TelegramApi) -> messengers.Channel:
+    """Each channel in turn."""
+    makers = {
+        "rest": lambda: messengers.Rest(reachable),
+        "telegram": lambda: messengers.Telegram(telegram_api),
+        "matrix": lambda: request.getfixturevalue("matrix_people"),
+    }
+    return makers[request.param]()

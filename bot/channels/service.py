@@ -12,6 +12,7 @@ import re
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 from weakref import WeakValueDictionary
 
@@ -45,6 +46,8 @@ STOP_SECONDS = 5.0
 GIVE_UP_SECONDS = 24 * 3600
 # The kind of an event in a group: it is told to write alone, and the bot leaves.
 ELSEWHERE = "elsewhere"
+# Kinds of replies whose first line stands out.
+URGENT = frozenset({"emergency", "crisis", "urgent", "safety_check"})
 
 # The messages of a reply, and the payloads of its choices by token; None leaves open choices open.
 Planned = Tuple[List[Part], Optional[Dict[str, str]]]
@@ -170,6 +173,8 @@ class Service(InputChannel):
 
     def receive(self, event: Event) -> None:
         """Takes an event: it is kept before this returns, and answered in its chat's turn."""
+        words = event.words.encode("utf-8", "replace").decode()  # half a character cannot be stored
+        event = replace(event, words=words)
         if self.inbox.accept(event):
             self._begin(event)
 
@@ -223,7 +228,7 @@ class Service(InputChannel):
     async def _plan(self, event: Event) -> None:
         together = self._together(event)
         words = "\n".join(each.words for each in together)
-        parts, choices = await self._answer(Event(event.id, event.chat, event.kind, words, event.data))
+        parts, choices = await self._answer(replace(event, words=words))
         first = event.kind != ELSEWHERE and not self.inbox.knows(event.chat)
         notice = Part(self._notice)
         self.inbox.plan(event, [*parts, notice] if first and notice not in parts else parts, choices, first)

@@ -39,7 +39,7 @@ from telegram.ext import BaseRateLimiter, ExtBot
 
 from bot.channels.inbox import Event, Part
 from bot.channels.replies import units
-from bot.channels.service import COMMANDS, ELSEWHERE, Planned, Service, Undeliverable
+from bot.channels.service import COMMANDS, ELSEWHERE, URGENT, Planned, Service, Undeliverable
 from bot.settings import TelegramSettings
 
 POLL_SECONDS = 25
@@ -54,7 +54,6 @@ CHATS = 1000
 _ATTACHMENTS = frozenset(str(each) for each in MessageAttachmentType)
 # Notes such as "pinned a message". What is neither this nor an attachment is new, and gets an answer.
 _SERVICE = frozenset(str(each) for each in MessageType) - _ATTACHMENTS
-_URGENT = frozenset({"emergency", "crisis", "urgent", "safety_check"})
 
 _log = logging.getLogger(__name__)
 # The library's loggers write whole requests and answers, token and words included.
@@ -295,7 +294,7 @@ def entities(part: Part, sources: str) -> List[MessageEntity]:
     The first line of a warning is bold; the sources are a quotation that opens at a touch.
     """
     found = []
-    if part.kind in _URGENT:
+    if part.kind in URGENT:
         found.append(MessageEntity(MessageEntity.BOLD, 0, units(part.text.split("\n", 1)[0])))
     start = part.text.rfind(f"\n{sources}") + 1
     if start:
