@@ -5,6 +5,7 @@ Encrypted rooms would need a library that cannot share Rasa's environment, so th
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import html
 import json
@@ -33,7 +34,9 @@ from bot.channels.service import ELSEWHERE, URGENT, Service, Undeliverable
 from bot.settings import MatrixSettings
 
 POLL_MS = 25_000
-TYPING_MS = 10_000
+# A turn that takes longer shows that the bot is typing.
+SLOW_SECONDS = 0.5
+TYPING_MS = 5_000
 # Messages older than this were written to nobody in particular any more.
 OLD_SECONDS = 24 * 3600
 # Invitations taken in an hour: from one person, and from all.
@@ -93,6 +96,7 @@ class Matrix(Service):
             self._client = AsyncClient(self._matrix.homeserver, self._matrix.user, config=config)
             self._invites = AsyncLimiter(INVITES_OF_ALL, 3600)
             self._invites_of: Dict[str, AsyncLimiter] = {}
+            self._typists: Dict[str, asyncio.Task[None]] = {}
             self._whole = True
         return self._client
 
@@ -174,6 +178,8 @@ class Matrix(Service):
 
     async def send(self, event: Event, number: int, part: Part) -> None:
         """Sends one message; the same one again is the same to the server (see parent)."""
+        if typist := self._typists.pop(event.chat, None):
+            typist.cancel()
         transaction = hashlib.sha256(f"{event.id} {number}".encode()).hexdigest()[:32]
         # Not m.notice, which is for bots: most phones show nothing when one comes.
         content = {
@@ -187,11 +193,14 @@ class Matrix(Service):
             if answer.status_code in _GONE:
                 raise Undeliverable
             raise Refused(answer)
-        await self.tidy(self.client.room_typing(event.chat, False))
 
     async def typing(self, chat: str) -> None:
-        """Shows that the bot is typing (see parent)."""
-        await self.client.room_typing(chat, True, TYPING_MS)
+        """Shows that the bot is typing once it takes long; each note costs the server two syncs (see parent)."""
+        self._typists[chat] = asyncio.create_task(self._type(chat))
+
+    async def _type(self, chat: str) -> None:
+        await asyncio.sleep(SLOW_SECONDS)
+        await self.tidy(self.client.room_typing(chat, True, TYPING_MS))
 
     async def leave(self, chat: str) -> None:
         """Leaves a room (see parent)."""

@@ -29,7 +29,6 @@ from telegram.constants import (
     ChatAction,
     ChatMemberStatus,
     ChatType,
-    FloodLimit,
     MessageAttachmentType,
     MessageLimit,
     MessageType,
@@ -48,6 +47,8 @@ UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 # Telegram allows a message a second in a chat, and short bursts.
 BURST = 3
+# Telegram allows 30 a second in all; what is sent evenly arrives in bunches.
+PER_SECOND = 24
 TRIES_AFTER_429 = 5
 # Beyond so many, chats that sent nothing of late are dropped from the reckoning.
 CHATS = 1000
@@ -66,8 +67,7 @@ class Pace(BaseRateLimiter[int]):
 
     def __init__(self) -> None:
         """Starts with nothing sent."""
-        # Never more than the limit in any second: a burst, and what comes after it within the second.
-        self._overall = AsyncLimiter(BURST, BURST / (FloodLimit.MESSAGES_PER_SECOND - BURST))
+        self._overall = AsyncLimiter(BURST, BURST / PER_SECOND)
         self._chats: Dict[Any, AsyncLimiter] = {}
 
     async def initialize(self) -> None:

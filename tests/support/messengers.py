@@ -179,11 +179,11 @@ class MatrixPerson(Person):
         self._bot = server.environment["MATRIX_USER"]
         self.room = ""
 
-    def invite(self, others: tuple[str, ...] = (), **more: Any) -> None:
+    def invite(self, others: tuple[str, ...] = (), seconds: float = WAIT_SECONDS, **more: Any) -> None:
         """Makes a room with the bot, and waits until it is there."""
         self.room = self._run(self._client.room_create(is_direct=True, invite=[self._bot, *others], **more)).room_id
         self.conversation = f"mx-{self.room}"
-        until = time.monotonic() + WAIT_SECONDS
+        until = time.monotonic() + seconds
         while self._bot not in {m.user_id for m in self._run(self._client.joined_members(self.room)).members}:
             assert time.monotonic() < until, "the bot did not come"
             time.sleep(0.05)

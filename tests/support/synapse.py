@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -24,7 +24,6 @@ from bot.evaluation.live import free_port
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements" / "synapse.lock"
 START_SECONDS = 60
-BOT = "spasms"
 PASSWORD = "a password of the tests"
 _UNLIMITED = {"per_second": 1000, "burst_count": 1000}
 
@@ -39,11 +38,16 @@ class Synapse:
 
     url: str
     shared_secret: str
+    bot: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """What makes a bot use this server."""
-        return {"MATRIX_HOMESERVER": self.url, "MATRIX_USER": f"@{BOT}:localhost", "MATRIX_PASSWORD": PASSWORD}
+        return {"MATRIX_HOMESERVER": self.url, "MATRIX_USER": self.bot, "MATRIX_PASSWORD": PASSWORD}
+
+    def with_bot(self, name: str) -> Synapse:
+        """Gives the same server with an account for another bot."""
+        return replace(self, bot=self.register(name))
 
     def register(self, name: str) -> str:
         """Makes an account with the tests' password and gives its id."""
@@ -76,8 +80,7 @@ def running_synapse(folder: Path) -> Iterator[Synapse]:
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("Synapse did not start:\n" + (folder / "out.log").read_text()[-2000:])
             time.sleep(0.1)
-        server.register(BOT)
-        yield server
+        yield server.with_bot("spasms")
     finally:
         process.terminate()
         process.wait(timeout=20)

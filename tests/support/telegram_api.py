@@ -85,6 +85,7 @@ class TelegramApi:
         self.commands: list[dict[str, str]] = []
         self.webhook: dict[str, Any] = {}
         self.flooded: list[str] = []
+        self.chaos: Callable[[str], ApiError | None] = lambda method: None
         self._faults: dict[str, deque[ApiError]] = defaultdict(deque)
         self._updates: list[dict[str, Any]] = []
         self._ids = itertools.count(870_000_001)
@@ -238,10 +239,10 @@ class TelegramApi:
             self.calls.append((method, parameters))
             if method == "sendMessage":
                 await self._hold(request)
-            if self._faults[method]:
-                fault = self._faults[method].popleft()
-                if fault is LOST:
-                    _hang_up(request)
+            fault = self._faults[method].popleft() if self._faults[method] else self.chaos(method)
+            if fault is LOST:
+                _hang_up(request)
+            if fault:
                 raise fault
             result = handler(parameters)
             body = {"ok": True, "result": await result if asyncio.iscoroutine(result) else result}
