@@ -210,11 +210,15 @@ class TelegramApi:
         try:
             yield self
         finally:
-            self._loop.call_soon_threadsafe(self._delivery.cancel)
-            self._loop.call_soon_threadsafe(self._release)
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), self._loop).result(30)
+            asyncio.run_coroutine_threadsafe(self._stop(runner), self._loop).result(30)
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join(10)
+
+    async def _stop(self, runner: web.AppRunner) -> None:
+        self._delivery.cancel()
+        self._release()
+        await asyncio.sleep(0.05)
+        await runner.cleanup()
 
     def _on_loop(self, action: Callable[[], Any]) -> None:
         self._loop.call_soon_threadsafe(action)
