@@ -88,7 +88,7 @@ def _manager(settings: Settings, model: Path) -> Manager:
     manager.add_process(
         "bot",
         f"exec {python} -m bot.rasa_cli run --quiet --model {shlex.quote(str(model))} --endpoints endpoints.yml "
-        f"--credentials credentials.yml --interface {settings.host} --port {settings.port}",
+        f"--credentials {shlex.quote(settings.credentials)} --interface {settings.host} --port {settings.port}",
         env=environment,
         cwd=str(ROOT),
     )

@@ -13,6 +13,7 @@ from bot.errors import ConfigError
 DEFAULT_PORT = 5005
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_STATE = Path(__file__).resolve().parents[1] / "var"
+DEFAULT_CREDENTIALS = "credentials.yml"
 TELEGRAM_API = "https://api.telegram.org"
 
 
@@ -73,6 +74,7 @@ class Settings:
         actions_port: Port of the action server on loopback (ACTIONS_PORT); 0 takes a free one.
         country: Id of a country in emergency_numbers.yml, or None (COUNTRY).
         state_folder: Folder for conversations, or None for `var` (STATE_FOLDER).
+        credentials: The file that lists the channels (CREDENTIALS).
         telegram: The Telegram channel, or None when it is off.
         matrix: The Matrix channel, or None when it is off.
         whatsapp: WhatsApp by Twilio, or None when it is off.
@@ -83,6 +85,7 @@ class Settings:
     actions_port: int = 0
     country: str | None = None
     state_folder: str | None = None
+    credentials: str = DEFAULT_CREDENTIALS
     telegram: TelegramSettings | None = None
     matrix: MatrixSettings | None = None
     whatsapp: WhatsAppSettings | None = None
@@ -110,6 +113,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         actions_port=_port(environ, "ACTIONS_PORT", 0),
         country=(environ.get("COUNTRY") or "").strip().lower() or None,
         state_folder=environ.get("STATE_FOLDER") or None,
+        credentials=environ.get("CREDENTIALS") or DEFAULT_CREDENTIALS,
         telegram=_telegram(environ),
         matrix=_matrix(environ),
         whatsapp=_whatsapp(environ),

@@ -333,7 +333,8 @@ class Service(InputChannel):
 
     @property
     def _notice(self) -> str:
-        return self.phrase(f"notice_{self.name()}")
+        key = f"notice_{self.name()}"
+        return self.phrase(key if key in self._phrases else "notice_service")
 
     async def _deliver(self, event: Event, number: int, part: Part) -> None:
         wait = 1.0

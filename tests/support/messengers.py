@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from gateway import Gateway
 from nio import AsyncClient, RoomMessageText, RoomSendResponse
 from synapse import PASSWORD, Synapse
 from telegram_api import TelegramApi
@@ -171,6 +172,42 @@ class Telegram(Channel):
         return TelegramPerson(self._api)
 
 
+class SmsPerson(Person):
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway, self._number = gateway, f"00{next(_numbers)}"
+        self.conversation = f"sms-{self._number}"
+        self.heard = gateway.replies[self._number]
+        self._offered = ""
+
+    def say(self, text: str) -> None:
+        self._gateway.say(self._number, text)
+
+    def hear(self, count: int = 1) -> list[str]:
+        said = super().hear(count)
+        self._offered = "\n".join(said) or self._offered
+        return said
+
+    def pick(self, title: str) -> None:
+        self.say(number_of(title, self._offered))
+
+
+class Sms(Channel):
+    """The example of docs/adding-a-channel.md."""
+
+    name, prefix, limit = "sms", "sms-", 1530
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def person(self) -> Person:
+        return SmsPerson(self._gateway)
+
+
+def number_of(title: str, text: str) -> str:
+    """Gives the number of a choice that was last offered in a text."""
+    return re.findall(rf"^(\d+)\. {re.escape(title)}$", text, re.MULTILINE)[-1]
+
+
 class MatrixPerson(Person):
     """A real matrix-nio client in a room with the bot."""
 
@@ -208,8 +245,7 @@ class MatrixPerson(Person):
         self.event("m.room.message", contents[kind])
 
     def pick(self, title: str) -> None:
-        offered = re.findall(rf"^(\d+)\. {re.escape(title)}$", "\n".join(self.said), re.MULTILINE)
-        self.say(offered[-1])
+        self.say(number_of(title, "\n".join(self.said)))
 
     def take(self, room: str, text: str) -> None:
         """Hears a message."""
