@@ -81,7 +81,7 @@ class Inbox:
         path.touch(mode=0o600)
         self._channel = channel
         self._db = sqlite3.connect(path, isolation_level=None)
-        for pragma in PRAGMAS:
+        for pragma in (*PRAGMAS, "secure_delete=on"):  # what is crossed out is overwritten
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(_TABLES)
 

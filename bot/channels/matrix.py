@@ -43,7 +43,6 @@ OLD_SECONDS = 24 * 3600
 INVITES_OF_ONE, INVITES_OF_ALL = 5, 120
 # What a sync holds of a room; the rest of a longer absence is fetched in pages of the same size.
 PAGE, PAGES = 50, 20
-FILTER = {"room": {"timeline": {"limit": PAGE}}, "presence": {"types": []}}
 _ATTACHMENTS = frozenset({"m.image", "m.video", "m.audio", "m.file", "m.location"})
 # Bots' own messages, which must not be answered, and what clients exchange among themselves.
 _NOT_FOR_US = frozenset({"m.notice", "m.key.verification.request"})
@@ -117,7 +116,8 @@ class Matrix(Service):
     async def poll(self) -> None:
         """Waits for news of all rooms (see parent)."""
         since = self.inbox.mark(self._key("since"))
-        answer = await self.client.sync(POLL_MS if since else 0, FILTER, since, full_state=self._whole)
+        filtered = {"room": {"timeline": {"limit": PAGE}}, "presence": {"types": []}}
+        answer = await self.client.sync(POLL_MS if since else 0, filtered, since, full_state=self._whole)
         if isinstance(answer, SyncError):
             if answer.status_code == "M_UNKNOWN_TOKEN":
                 self.inbox.set_mark(self._key("session"), None)
@@ -153,7 +153,8 @@ class Matrix(Service):
     async def _follow(self, room: str, news: RoomInfo, since: str) -> None:
         timeline = news.timeline
         missed = await self._missed(room, timeline.prev_batch, since) if timeline.limited else []
-        members = self.client.rooms[room].member_count
+        known = self.client.rooms.get(room)
+        crowd = known is not None and known.member_count > 2
         for event in [*missed, *timeline.events]:
             try:
                 heard = read_event(event.source, room, str(self.client.user_id), time.time() - OLD_SECONDS)
@@ -161,7 +162,7 @@ class Matrix(Service):
                 _log.warning("matrix: an event could not be read: %s", type(error).__name__)
                 continue
             if heard:
-                self.receive(heard if members <= 2 else Event(heard.id, room, ELSEWHERE))
+                self.receive(Event(heard.id, room, ELSEWHERE) if crowd else heard)
 
     async def _missed(self, room: str, start: Optional[str], since: str) -> List[Any]:
         """Gives what a sync left out after a long absence, oldest first."""

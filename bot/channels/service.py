@@ -42,6 +42,7 @@ FLOOD = 20
 IN_HAND = 2000
 LONGEST_WAIT_SECONDS = 60.0
 STOP_SECONDS = 5.0
+TIDY_SECONDS = 2.0
 # A reply that could not be sent for a day helps nobody any more.
 GIVE_UP_SECONDS = 24 * 3600
 # The kind of an event in a group: it is told to write alone, and the bot leaves.
@@ -270,7 +271,7 @@ class Service(InputChannel):
         found = _COMMAND.fullmatch(words)
         if found and found.group(1).lower() in COMMANDS:
             return await self._command(found.group(1).lower(), event.chat)
-        chosen = self.inbox.choose(event.chat, words) if self.numbered else None
+        chosen = self.inbox.choose(event.chat, words.rstrip(".)")) if self.numbered else None
         return await self.turn(event.chat, chosen or event.words)
 
     async def _command(self, name: str, chat: str) -> Planned:
@@ -306,9 +307,9 @@ class Service(InputChannel):
         return self.render(reply)
 
     async def tidy(self, request: Awaitable[Any]) -> None:
-        """Makes a request that does not matter to the reply, so it may fail."""
+        """Makes a request that does not matter to the reply: it may fail, and is not waited for long."""
         try:
-            await request
+            await asyncio.wait_for(request, TIDY_SECONDS)
         except Exception as error:
             _log.debug("%s: a request beside the reply failed: %s", self.name(), type(error).__name__)
 

@@ -85,11 +85,12 @@ class Pace(BaseRateLimiter[int]):
         data: Dict[str, Any],
         rate_limit_args: Optional[int],
     ) -> Any:
-        """Sends a request when its turn comes (see parent)."""
+        """Sends a message when its turn comes; all else at once, since it may fail (see parent)."""
+        if endpoint != "sendMessage":
+            return await callback(*args, **kwargs)
         for left in reversed(range(TRIES_AFTER_429)):
-            if endpoint == "sendMessage":
-                await self._of(data["chat_id"]).acquire()
-                await self._overall.acquire()
+            await self._of(data["chat_id"]).acquire()
+            await self._overall.acquire()
             try:
                 return await callback(*args, **kwargs)
             except RetryAfter as error:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -55,7 +55,8 @@ class Gateway:
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
+                with suppress(BrokenPipeError):  # the bot was stopped while it waited
+                    self.wfile.write(json.dumps(body).encode())
 
             def log_message(self, *_: Any) -> None:
                 """Stays quiet."""

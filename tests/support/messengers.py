@@ -25,7 +25,7 @@ from telegram_api import TelegramApi
 
 from bot.evaluation.live import LiveBot
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 _numbers = itertools.count(1)
 
 
@@ -213,15 +213,15 @@ class MatrixPerson(Person):
 
     def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], server: Synapse, client: AsyncClient) -> None:
         self._run, self._client, self._server, self.heard = run, client, server, []
-        self._bot = server.environment["MATRIX_USER"]
+        self.bot = server.bot
         self.room = ""
 
     def invite(self, others: tuple[str, ...] = (), seconds: float = WAIT_SECONDS, **more: Any) -> None:
         """Makes a room with the bot, and waits until it is there."""
-        self.room = self._run(self._client.room_create(is_direct=True, invite=[self._bot, *others], **more)).room_id
+        self.room = self._run(self._client.room_create(is_direct=True, invite=[self.bot, *others], **more)).room_id
         self.conversation = f"mx-{self.room}"
         until = time.monotonic() + seconds
-        while self._bot not in {m.user_id for m in self._run(self._client.joined_members(self.room)).members}:
+        while self.bot not in {m.user_id for m in self._run(self._client.joined_members(self.room)).members}:
             assert time.monotonic() < until, "the bot did not come"
             time.sleep(0.05)
 

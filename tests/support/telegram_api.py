@@ -165,7 +165,7 @@ class TelegramApi:
         self._frozen.set()
         self._frozen = None
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
+    def wait(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
         """Waits until something is so, and gives it."""
         with self._changed:
             if not self._changed.wait_for(condition, seconds):
