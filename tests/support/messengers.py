@@ -283,7 +283,7 @@ class Matrix(Channel):
         async def begin() -> asyncio.Task[None]:
             await client.login(PASSWORD)
             client.add_event_callback(hear, RoomMessageText)
-            return asyncio.create_task(client.sync_forever(timeout=10_000))
+            return asyncio.create_task(client.sync_forever(timeout=30_000))
 
         self._clients.append((client, self._run(begin())))
         return person
