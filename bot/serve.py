@@ -25,7 +25,6 @@ from bot.language.encoder import check_weights
 from bot.settings import Settings, read_settings
 from bot.train import ROOT, current_model
 
-VAR = ROOT / "var"
 STOPPED_BY_SIGNAL = (130, 143)
 READY_SECONDS = 120
 
@@ -73,7 +72,7 @@ def check(settings: Settings) -> None:
 
 
 def _manager(settings: Settings, model: Path) -> Manager:
-    state = Path(settings.state_folder) if settings.state_folder else VAR
+    state = settings.state
     state.mkdir(parents=True, exist_ok=True)
     actions_port = settings.actions_port or _free_port()
     environment = quiet_environment(
@@ -89,7 +88,7 @@ def _manager(settings: Settings, model: Path) -> Manager:
     manager.add_process(
         "bot",
         f"exec {python} -m bot.rasa_cli run --quiet --model {shlex.quote(str(model))} --endpoints endpoints.yml "
-        f"--credentials credentials.yml --interface {settings.host} --port {settings.port}",
+        f"--credentials {shlex.quote(settings.credentials)} --interface {settings.host} --port {settings.port}",
         env=environment,
         cwd=str(ROOT),
     )

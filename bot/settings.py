@@ -5,12 +5,63 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from bot.errors import ConfigError
 
 DEFAULT_PORT = 5005
 DEFAULT_HOST = "127.0.0.1"
+DEFAULT_STATE = Path(__file__).resolve().parents[1] / "var"
+DEFAULT_CREDENTIALS = "credentials.yml"
+TELEGRAM_API = "https://api.telegram.org"
+
+
+@dataclass(frozen=True)
+class TelegramSettings:
+    """The Telegram channel.
+
+    Attributes:
+        token: The bot's token from BotFather (TELEGRAM_BOT_TOKEN); without it the channel is off.
+        api_url: Where the Bot API is (TELEGRAM_API_URL), for a Bot API server of one's own.
+        webhook_url: Public address that Telegram calls (TELEGRAM_WEBHOOK_URL); None polls.
+    """
+
+    token: str = field(repr=False)
+    api_url: str = TELEGRAM_API
+    webhook_url: str | None = None
+
+
+@dataclass(frozen=True)
+class MatrixSettings:
+    """The Matrix channel.
+
+    Attributes:
+        homeserver: Address of the home server (MATRIX_HOMESERVER); without it the channel is off.
+        user: The bot's user id, such as @spasms:example.org (MATRIX_USER).
+        password: Its password (MATRIX_PASSWORD), used once: afterwards the session is kept.
+    """
+
+    homeserver: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class WhatsAppSettings:
+    """WhatsApp by Twilio.
+
+    Attributes:
+        account_sid: The account (TWILIO_ACCOUNT_SID); without it the channel is off.
+        auth_token: Its secret, which also signs Twilio's requests (TWILIO_AUTH_TOKEN).
+        number: The bot's sender, such as whatsapp:+441632960000 (TWILIO_WHATSAPP_NUMBER).
+        webhook_url: The address that Twilio calls, exactly as set there (TWILIO_WEBHOOK_URL): it is signed too.
+    """
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    number: str
+    webhook_url: str
 
 
 @dataclass(frozen=True)
@@ -23,6 +74,10 @@ class Settings:
         actions_port: Port of the action server on loopback (ACTIONS_PORT); 0 takes a free one.
         country: Id of a country in emergency_numbers.yml, or None (COUNTRY).
         state_folder: Folder for conversations, or None for `var` (STATE_FOLDER).
+        credentials: The file that lists the channels (CREDENTIALS).
+        telegram: The Telegram channel, or None when it is off.
+        matrix: The Matrix channel, or None when it is off.
+        whatsapp: WhatsApp by Twilio, or None when it is off.
     """
 
     host: str = DEFAULT_HOST
@@ -30,6 +85,15 @@ class Settings:
     actions_port: int = 0
     country: str | None = None
     state_folder: str | None = None
+    credentials: str = DEFAULT_CREDENTIALS
+    telegram: TelegramSettings | None = None
+    matrix: MatrixSettings | None = None
+    whatsapp: WhatsAppSettings | None = None
+
+    @property
+    def state(self) -> Path:
+        """Where everything is kept that outlives a restart."""
+        return Path(self.state_folder) if self.state_folder else DEFAULT_STATE
 
     @property
     def loopback(self) -> bool:
@@ -49,6 +113,10 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         actions_port=_port(environ, "ACTIONS_PORT", 0),
         country=(environ.get("COUNTRY") or "").strip().lower() or None,
         state_folder=environ.get("STATE_FOLDER") or None,
+        credentials=environ.get("CREDENTIALS") or DEFAULT_CREDENTIALS,
+        telegram=_telegram(environ),
+        matrix=_matrix(environ),
+        whatsapp=_whatsapp(environ),
     )
 
 
@@ -60,6 +128,37 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _telegram(environ: Mapping[str, str]) -> TelegramSettings | None:
+    token = environ.get("TELEGRAM_BOT_TOKEN")
+    if not token:
+        return None
+    api_url = (environ.get("TELEGRAM_API_URL") or TELEGRAM_API).rstrip("/")
+    return TelegramSettings(token, api_url, environ.get("TELEGRAM_WEBHOOK_URL") or None)
+
+
+def _matrix(environ: Mapping[str, str]) -> MatrixSettings | None:
+    values = _together(environ, "MATRIX_HOMESERVER", "MATRIX_USER", "MATRIX_PASSWORD")
+    return MatrixSettings(*values) if values else None
+
+
+def _whatsapp(environ: Mapping[str, str]) -> WhatsAppSettings | None:
+    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_WHATSAPP_NUMBER", "TWILIO_WEBHOOK_URL")
+    values = _together(environ, *names)
+    return WhatsAppSettings(*values) if values else None
+
+
+def _together(environ: Mapping[str, str], switch: str, *others: str) -> list[str] | None:
+    """Gives variables that belong together, or None when the first, which switches them on, is not set."""
+    if not environ.get(switch):
+        return None
+    missing = [name for name in others if not environ.get(name)]
+    if missing:
+        raise ConfigError(
+            f"{switch} is set, but {' and '.join(missing)} is not. Set what is missing, or unset {switch}."
+        )
+    return [environ[name] for name in (switch, *others)]
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

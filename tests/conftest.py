@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,15 @@ from bot.environment import QUIET
 
 os.environ.update(QUIET)
 
+import messengers
+from gateway import Gateway
+from synapse import NotInstallable, Synapse, running_synapse
+from telegram_api import TelegramApi
+
 from bot.core.answering import Setting
 from bot.evaluation.live import LiveBot, live_bot
 from bot.knowledge.loader import Knowledge, load_knowledge
+from bot.train import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +67,79 @@ def chat(bot: LiveBot) -> Callable[[str], object]:
     """A conversation of its own with the running bot."""
     sender = bot.conversation()
     return lambda text: bot.say(text, sender)
+
+
+@pytest.fixture(scope="session")
+def telegram_api() -> Iterator[TelegramApi]:
+    """Telegram's Bot API, emulated."""
+    with TelegramApi().running() as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse | None]:
+    """A Matrix home server; None where it can neither be found nor installed."""
+    with ExitStack() as stack:
+        try:
+            yield stack.enter_context(running_synapse(tmp_path_factory.mktemp("synapse")))
+        except NotInstallable as error:
+            print(error)
+            yield None
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Gateway]:
+    """The gateway of the example channel."""
+    with Gateway().running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory, gateway: Gateway) -> dict[str, str]:
+    """The environment that adds the example channel of docs/adding-a-channel.md."""
+    folder = tmp_path_factory.mktemp("example")
+    (folder / "sms_example.py").write_text(code_block(ROOT / "docs" / "adding-a-channel.md"))
+    credentials = folder / "credentials.yml"
+    credentials.write_text((ROOT / "credentials.yml").read_text() + "sms_example.Sms:\n")
+    path = os.pathsep.join([str(folder), str(ROOT)])
+    return {"CREDENTIALS": str(credentials), "PYTHONPATH": path, "SMS_GATEWAY": gateway.url}
+
+
+def code_block(page: Path) -> str:
+    """Gives the Python of a page of the documentation."""
+    return page.read_text().split("```python\n", 1)[1].split("```", 1)[0]
+
+
+@pytest.fixture(scope="session")
+def reachable(
+    model: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    telegram_api: TelegramApi,
+    synapse: Synapse | None,
+    example: dict[str, str],
+) -> Iterator[LiveBot]:
+    """A running bot with all messaging channels on."""
+    environment = {**example, **telegram_api.environment, **(synapse.environment if synapse else {})}
+    with live_bot(tmp_path_factory.mktemp("reachable"), **environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def matrix_people(synapse: Synapse | None) -> Iterator[messengers.Matrix]:
+    """People on Matrix."""
+    if synapse is None:
+        pytest.skip("Synapse, the tests' Matrix server, could not be installed here")
+    with messengers.matrix(synapse) as people:
+        yield people
+
+
+@pytest.fixture(params=["rest", "telegram", "matrix", "sms"])
+def channel(request: pytest.FixtureRequest, reachable: LiveBot, telegram_api: TelegramApi) -> messengers.Channel:
+    """Each channel in turn."""
+    makers = {
+        "rest": lambda: messengers.Rest(reachable),
+        "telegram": lambda: messengers.Telegram(telegram_api),
+        "sms": lambda: messengers.Sms(request.getfixturevalue("gateway")),
+        "matrix": lambda: request.getfixturevalue("matrix_people"),
+    }
+    return makers[request.param]()

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import child, children, command
 
 from bot import train
 from bot.errors import ConfigError, KnowledgeError, ModelError
@@ -121,49 +122,19 @@ def test_training_failure_names_the_fault(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("part", ["bot.rasa_cli", "bot.action_server"])
 def test_when_one_part_dies_all_stop_with_an_error(model: str, tmp_path: Path, part: str):
     with live_bot(tmp_path) as bot:
-        os.kill(_child(bot.process.pid, part), signal.SIGKILL)
+        os.kill(child(bot.process.pid, part), signal.SIGKILL)
         assert bot.process.wait(timeout=30) not in (0, None)
-        assert not _children(bot.process.pid)
+        assert not children(bot.process.pid)
 
 
 @pytest.mark.model
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_everything(model: str, tmp_path: Path, signum: int):
     with live_bot(tmp_path) as bot:
-        children = _children(bot.process.pid)
+        started = children(bot.process.pid)
         bot.process.send_signal(signum)
         assert bot.process.wait(timeout=30) == 0
         time.sleep(0.5)
-        assert len(children) >= 2 and not [
-            pid for pid in children if Path(f"/proc/{pid}/cmdline").exists() and _command(pid)
+        assert len(started) >= 2 and not [
+            pid for pid in started if Path(f"/proc/{pid}/cmdline").exists() and command(pid)
         ]
-
-
-def _child(parent: int, part: str) -> int:
-    return next(pid for pid in _children(parent) if part in _command(pid))
-
-
-def _children(parent: int) -> list[int]:
-    found, level = [], [parent]
-    while level:
-        level = [pid for up in level for pid in _direct(up)]
-        found += level
-    return found
-
-
-def _direct(parent: int) -> list[int]:
-    pids = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(path.read_text().rsplit(")", 1)[1].split()[1]) == parent:
-                pids.append(int(path.parent.name))
-        except (OSError, IndexError):
-            continue
-    return pids
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
