@@ -1,0 +1,38 @@
+import type { EmergencyNumber, Message } from './types';
+
+/** What outlives a reload, within the tab and no longer. */
+export interface Remembered {
+  session: string | null;
+  epoch: string;
+  seq: number;
+  open: boolean;
+  draft: string;
+  messages: Message[];
+  number: EmergencyNumber | null;
+  /** A deleted conversation that the server does not know of yet. */
+  toErase: string | null;
+}
+
+const KEY = 'muscle-spasm-chat';
+const NOTHING: Remembered = {
+  session: null, epoch: '', seq: 0, open: false, draft: '', messages: [], number: null, toErase: null,
+};
+
+/** Reads what the tab remembers; where storage is blocked, nothing, and the chat works without. */
+export function recall(): Remembered {
+  try {
+    const stored: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? '{}');
+    const known = { ...NOTHING, ...(stored as Partial<Remembered>) };
+    return Array.isArray(known.messages) ? known : { ...NOTHING };
+  } catch {
+    return { ...NOTHING };
+  }
+}
+
+export function remember(known: Remembered): void {
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(known));
+  } catch {
+    // Blocked or full: the chat goes on in memory.
+  }
+}
