@@ -118,7 +118,9 @@ def _announce(settings: Settings) -> None:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
                 if json.load(answer)["status"] == "ok":
-                    print(f"==> Ready. Chat at {url}/chat/ or in a terminal with `make chat`. Ctrl-C stops.", flush=True)
+                    print(
+                        f"==> Ready. Chat at {url}/chat/ or in a terminal with `make chat`. Ctrl-C stops.", flush=True
+                    )
                     return
         except (urllib.error.URLError, OSError, ValueError, KeyError):
             pass

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from bot.environment import QUIET
 
@@ -59,3 +62,15 @@ def chat(bot: LiveBot) -> Callable[[str], object]:
     """A conversation of its own with the running bot."""
     sender = bot.conversation()
     return lambda text: bot.say(text, sender)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A real browser; `scripts/browser.sh` finds it, and `make test` installs it where it can."""
+    command = [str(Path(__file__).parents[1] / "scripts" / "browser.sh")]
+    path = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=quiet)
+        yield browser
+        browser.close()

@@ -219,7 +219,9 @@ class _Conversations:
                 await self._deliver(session, made or await self._new_reply(session, message))
         except Exception as error:  # whatever breaks, the visitor hears of it
             _log.error("a reply was not delivered: %s", type(error).__name__)
-            await self._sio.emit("bot_uttered", reply([], session.sender, message.turn, message.text), to=session.sender)
+            await self._sio.emit(
+                "bot_uttered", reply([], session.sender, message.turn, message.text), to=session.sender
+            )
         finally:
             session.pending.discard(message.turn)
             await self._sio.emit("bot_typing", {"on": bool(session.pending)}, to=session.sender)

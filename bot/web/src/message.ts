@@ -60,12 +60,19 @@ function bubble(message: Message, view: View): TemplateResult {
   </div>`;
 }
 
-/** A warning: announced at once, and complete in itself. Only the newest one is announced. */
+/**
+ * A warning: announced at once, and complete in itself. Only the newest one is announced.
+ *
+ * What to do comes first and the button to do it second, so that both are in sight on a small phone.
+ */
 function safetyCard(message: Message, view: View): TemplateResult {
   const kind = message.custom!.kind!;
+  const [first = '', ...rest] = message.text.split('\n');
   return html`<div class="card ${kind}" role=${view.last ? 'alert' : nothing} dir="auto">
     <p class="level">${icons.alert} ${LEVELS[kind]}</p>
-    ${words(message, view)} ${calls(message, view)}
+    <p class="first">${first}</p>
+    ${calls(message, view)}
+    <div class="text">${paragraphs(rest.join('\n'))}</div>
   </div>`;
 }
 

@@ -87,10 +87,11 @@ export const styles = css`
   .card .level { display: flex; align-items: center; gap: .4em; font-weight: 700; color: var(--warn); }
   .emergency, .crisis { border-color: var(--danger); background: var(--danger-bg); }
   .emergency .level, .crisis .level { color: var(--danger); }
-  .emergency .text > :first-of-type { font-size: 1.1em; font-weight: 600; }
+  .emergency .first { font-size: 1.1em; font-weight: 600; }
   .summary { border-color: var(--line); background: var(--bg); }
   .call { background: var(--danger); color: var(--on-danger); border-color: var(--danger); font-weight: 700; }
-  .card .row { margin-block-start: .7em; }
+  .card .row { margin-block: .7em; }
+  .card .row:last-child { margin-block-end: 0; }
 
   .row { display: flex; flex-wrap: wrap; gap: .5em; list-style: none; }
   .row.yesno > * { flex: 1; }
@@ -102,6 +103,9 @@ export const styles = css`
     padding-inline: .25em .6em; border-radius: .6em; color: var(--muted); text-decoration: underline;
     text-underline-offset: .2em; list-style: none; }
   summary::-webkit-details-marker { display: none; }
+  summary::before { content: ""; border: .3em solid transparent; border-inline-start: .45em solid;
+    border-inline-end-width: 0; }
+  details[open] > summary::before { transform: rotate(90deg); }
   details[open] { flex-basis: 100%; }
   details ol, details .text { padding-block: .1em .6em; padding-inline: 2.2em .5em; }
   details .text { padding-inline-start: .5em; }
@@ -148,7 +152,7 @@ export const styles = css`
   }
   @media (prefers-reduced-motion: no-preference) {
     .panel { animation: rise .16s ease-out; }
-    @keyframes rise { from { opacity: 0; transform: translateY(10px); } }
+    @keyframes rise { from { transform: translateY(10px); } }
   }
   @media (forced-colors: active) {
     .bubble, .card, .solid, .launcher, .thumbs button[aria-pressed="true"] { border: 2px solid; }
