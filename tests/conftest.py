@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -64,13 +62,14 @@ def chat(bot: LiveBot) -> Callable[[str], object]:
     return lambda text: bot.say(text, sender)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is open its event loop counts as running, and asynchronous tests cannot run.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A real browser; `scripts/browser.sh` finds it, and `make test` installs it where it can."""
-    command = [str(Path(__file__).parents[1] / "scripts" / "browser.sh")]
-    path = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    from tests.web.chat_page import browser_path
+
     quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=quiet)
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=quiet)
         yield browser
         browser.close()

@@ -61,8 +61,8 @@ def read_key(secret: str | None, state: Path) -> str:
     path = state / "web.key"
     draft = state / f"web.key.{secrets.token_hex(4)}"
     if not path.exists():
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(secrets.token_hex(32))
+        draft.touch(mode=0o600, exist_ok=False)
+        draft.write_text(secrets.token_hex(32), encoding="utf-8")
         try:
             os.link(draft, path)  # of two processes that start at once, the first one's key stays
         except FileExistsError:
@@ -79,6 +79,7 @@ class Session:
     Attributes:
         sender: The conversation's id in the tracker store.
         country: Id of the country that the site or the person named.
+        told_country: Whether the conversation knows that country.
         seq: Number of the last reply.
         replies: The last replies, for a visitor who comes back.
         pending: Ids of messages that wait for their reply.
@@ -90,6 +91,7 @@ class Session:
 
     sender: str
     country: str | None = None
+    told_country: bool = False
     seq: int = 0
     replies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_REPLIES))
     pending: set[str] = field(default_factory=set)

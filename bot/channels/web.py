@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from rasa.core.channels.channel import InputChannel
 from rasa.core.channels.socketio import SocketBlueprint
+from rasa.shared.core.events import SlotSet
 from sanic import Blueprint
 from socketio import AsyncServer
 
@@ -227,9 +228,21 @@ class _Conversations:
             await self._sio.emit("bot_typing", {"on": bool(session.pending)}, to=session.sender)
 
     async def _new_reply(self, session: Session, message: Message) -> Dict[str, Any]:
-        metadata = {"turn": message.turn, "country": session.country}
+        if session.country and not session.told_country:
+            await self._tell_country(session)
+        metadata = {"turn": message.turn}
         messages = await take_turn(self._on_new_message, message.text, session.sender, Web.name(), metadata)
         return reply(messages, session.sender, message.turn, message.text)
+
+    async def _tell_country(self, session: Session) -> None:
+        """Sets the slot `country` of a conversation to the site's, unless the person has named one."""
+        agent, sender = self._agent(), session.sender
+        async with agent.lock_store.lock(sender):
+            tracker = await agent.processor.fetch_tracker_and_update_session(sender)
+            if not tracker.get_slot("country"):
+                tracker.update(SlotSet("country", session.country))
+                await agent.processor.save_tracker(tracker)
+        session.told_country = True
 
     async def _stored(self, session: Session, turn: str) -> Dict[str, Any] | None:
         tracker = await self._agent().tracker_store.retrieve_full_tracker(session.sender)
@@ -237,7 +250,9 @@ class _Conversations:
 
     async def _deliver(self, session: Session, made: Dict[str, Any]) -> None:
         custom = made["metadata"]["custom"]
-        session.country = numbered(custom) or session.country
+        named = numbered(custom)
+        if named:  # the conversation itself has it
+            session.country, session.told_country = named, True
         session.seq += 1
         made["metadata"].update(seq=session.seq, epoch=self._epoch, number=number(self._country(session)))
         session.keep(made)

@@ -76,7 +76,7 @@ def reply(messages: Sequence[dict[str, Any]], sender: str, turn: str, said: str)
         messages = failure(sender)
         texts = [messages[0]["text"]]
     buttons = [button for m in messages for button in m.get("buttons") or []]
-    custom = next((m["custom"] for m in messages if isinstance(m.get("custom"), dict)), {})
+    custom: dict[str, Any] = next((m["custom"] for m in messages if isinstance(m.get("custom"), dict)), {})
     made: dict[str, Any] = {"text": "\n\n".join(texts)}
     if buttons:
         made["quick_replies"] = [

@@ -99,11 +99,11 @@ async def test_other_sites_cannot_connect_by_either_transport(tmp_path: Path, li
 
 async def _lets_in(url: str, origin: str) -> bool:
     """Tells whether both transports accept an origin; they must agree, and name it once."""
-    async with aiohttp.ClientSession() as http:
-        async with http.get(f"{url}/socket.io/?EIO=4&transport=polling", headers={"Origin": origin}) as answer:
-            polling = answer.status == 200
-            if polling:
-                assert answer.headers.getall("Access-Control-Allow-Origin") == [origin]
+    poll, headers = f"{url}/socket.io/?EIO=4&transport=polling", {"Origin": origin}
+    async with aiohttp.ClientSession() as http, http.get(poll, headers=headers) as answer:
+        polling = answer.status == 200
+        if polling:
+            assert answer.headers.getall("Access-Control-Allow-Origin") == [origin]
     try:
         socket = url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
         async with websockets.connect(socket, origin=origin):
@@ -307,11 +307,10 @@ async def test_replies_keep_the_order_of_the_messages(tmp_path: Path):
 
 
 async def test_a_message_before_the_session_request_shows_its_signed_id(tmp_path: Path):
-    async with serving(tmp_path) as url, visitor(url) as one:
-        async with visitor(url, begun=False) as hasty:
-            assert (await hasty.say("hello", id="hasty-turn-1"))["error"] == "web_no_session"
-            assert (await hasty.say("hello", id="hasty-turn-2", session_id=one.session))["ok"]
-            assert (await hasty.reply())["text"] == "You said: hello"
+    async with serving(tmp_path) as url, visitor(url) as one, visitor(url, begun=False) as hasty:
+        assert (await hasty.say("hello", id="hasty-turn-1"))["error"] == "web_no_session"
+        assert (await hasty.say("hello", id="hasty-turn-2", session_id=one.session))["ok"]
+        assert (await hasty.reply())["text"] == "You said: hello"
 
 
 async def test_deleting_erases_the_conversation_and_tells_every_tab(tmp_path: Path):
@@ -353,10 +352,17 @@ async def test_the_emergency_number_follows_the_site_and_the_reply(tmp_path: Pat
     async with serving(tmp_path, turn) as url, visitor(url, begun=False) as one:
         assert (await one.begin())["welcome"]["number"]["tel"] == "112"
         assert (await one.begin(session_id=one.session, country="atlantis"))["welcome"]["number"]["country"] is None
-        welcome = (await one.begin(session_id=one.session, country="GB"))["welcome"]
-        assert welcome["number"]["tel"] == "999" and "999" in welcome["number"]["disclaimer"]
         await one.say("I am in Australia", id="turn-number-1")
         assert (await one.reply())["metadata"]["number"]["tel"] == "000"
+
+
+@pytest.mark.model
+async def test_the_sites_country_reaches_the_reply(bot: LiveBot):
+    async with visitor(bot.url, begun=False) as one:
+        welcome = (await one.begin(country="GB"))["welcome"]
+        assert welcome["number"]["tel"] == "999" and "999" in welcome["number"]["disclaimer"]
+        await one.say("crushing chest pain and my arm is numb", id="turn-number-1")
+        assert (await one.reply())["text"].startswith("Call 999 now")
 
 
 async def test_thumbs_become_counts_and_nothing_else(tmp_path: Path):

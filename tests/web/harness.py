@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,11 +74,11 @@ def application(folder: Path, turn: Turn, kept: ConversationStore, **environ: st
 
 
 @asynccontextmanager
-async def serving(folder: Path, turn: Turn | None = None, **environ: str) -> AsyncIterator[str]:
+async def serving(folder: Path, turn: Turn | None = None, port: int = 0, **environ: str) -> AsyncIterator[str]:
     """Serves the channel in this process and gives its address."""
     kept = store(folder)
     app = application(folder, turn or stored_echo(kept), kept, **environ)
-    port = free_port()
+    port = port or free_port()
     server = await app.create_server("127.0.0.1", port, return_asyncio_server=True, access_log=False)
     await server.startup()
     await server.before_start()
@@ -134,3 +136,80 @@ async def visitor(url: str, begun: bool = True, **headers: str) -> AsyncIterator
         yield one
     finally:
         await one.client.disconnect()
+
+
+class ThreadedServer:
+    """The channel served from another thread, for browsers; can be stopped and started again on its port."""
+
+    def __init__(self, folder: Path, turn: Turn | None = None, **environ: str) -> None:
+        self._folder, self._turn, self._environ = folder, turn, environ
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> ThreadedServer:
+        """Serves until `stop`."""
+        ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+
+        async def serve() -> None:
+            async with serving(self._folder, self._turn, self._port, **self._environ):
+                ready.set()
+                await self._stop.wait()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()  # cuts every connection, as the end of a process does
+
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(serve(),), daemon=True)
+        self._thread.start()
+        assert ready.wait(20)
+        return self
+
+    def stop(self) -> None:
+        """Stops at once; whoever is connected is cut off."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+        self._loop.close()
+
+
+class Site:
+    """A site of somebody else's that embeds the widget."""
+
+    def __init__(self, html: str, **headers: str) -> None:
+        pages = {"/": html.encode()}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = pages.get(self.path)
+                self.send_response(200 if body else 404)
+                for name, value in headers.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            def log_message(self, *_: Any) -> None:
+                """Says nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.pages = pages
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Site:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def scripted(replies: Mapping[str, tuple[str, list[dict[str, str]], dict[str, Any]]]) -> Turn:
+    """A turn that answers as written: by message, text, buttons and custom; anything else is echoed."""
+
+    async def turn(message: UserMessage) -> None:
+        text, buttons, custom = replies.get(message.text, (f"You said: {message.text}", [], {}))
+        out, to = message.output_channel, message.sender_id
+        await (out.send_text_with_buttons(to, text, buttons) if buttons else out.send_text_message(to, text))
+        await out.send_custom_json(to, {"version": 1, "kind": "answer", "intents": ["inform"], **custom})
+
+    return turn

@@ -154,8 +154,9 @@ function reasons(message: Message, view: View): TemplateResult | typeof nothing 
 function answers(message: Message, view: View): TemplateResult | typeof nothing {
   const { buttons = [], custom = {} } = message;
   if (custom.picker && view.welcome) return picker(buttons, view);
-  const extra = LEVELS[custom.kind ?? ''] ? [{ title: labels.changeCountry, payload: labels.changeCountryText }] : [];
-  const offered = [...buttons, ...extra];
+  const country = { title: labels.changeCountry, payload: labels.changeCountryText };
+  const missing = LEVELS[custom.kind ?? ''] && !buttons.some(button => button.title === country.title);
+  const offered = missing ? [...buttons, country] : buttons;
   if (!offered.length) return nothing;
   const asks = custom.safety_question || custom.kind === 'safety_check';
   const label = (asks && question(message.text)) || (asks ? labels.safetyQuestion : labels.suggestions);

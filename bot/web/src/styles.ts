@@ -62,7 +62,7 @@ export const styles = css`
     border: 1px solid var(--line); border-radius: 1em; box-shadow: 0 6px 32px #0005;
   }
   header { display: flex; align-items: center; gap: .25em; padding: .35em .35em .35em 1em; padding-inline: 1em .35em; }
-  h2 { flex: 1; margin: 0; font-size: 1.06em; font-weight: 650; line-height: 1.3; }
+  h2 { flex: 1; min-inline-size: 0; overflow-wrap: anywhere; margin: 0; font-size: 1.06em; font-weight: 650; line-height: 1.3; }
   .disclaimer { padding: .1em 1.05em .55em; font-size: .9em; line-height: 1.4; color: var(--muted);
     border-block-end: 1px solid var(--line); }
   .tel { display: inline-block; padding-block: .15em; font-weight: 650; color: var(--fg); }

@@ -30,10 +30,8 @@ function bullets(rows: string[], from: number): string[] {
 }
 
 const BULLET = /^\s*[•*-]\s+/;
-const HEADING = /^#+\s+/;
 
 function paragraph(row: string, differs: string[]): TemplateResult {
-  if (HEADING.test(row)) return html`<p class="lead">${row.replace(HEADING, '')}</p>`;
   return html`<p class=${/:\s*$/.test(row) ? 'lead' : nothing}>${marked(row, differs)}</p>`;
 }
 
@@ -54,3 +52,14 @@ export function withoutSources(text: string, heading: string): string {
   const at = text.lastIndexOf(`\n${heading}`);
   return heading && at > 0 ? text.slice(0, at).trimEnd() : text;
 }
+
+/** A page in Markdown (headings, paragraphs, bold), word for word. */
+export function page(markdown: string): TemplateResult[] {
+  return markdown.split(/\n{2,}/).map(block => {
+    const words = block.replace(HEADING, '').split('**');
+    const text = words.map((part, index) => (index % 2 ? html`<strong>${part}</strong>` : part));
+    return html`<p class=${HEADING.test(block) ? 'lead' : nothing}>${text}</p>`;
+  });
+}
+
+const HEADING = /^#+\s+/;

@@ -6,7 +6,7 @@ import { icons } from './icons';
 import { fill, labels } from './labels';
 import { entry, type Side, type View } from './message';
 import { styles } from './styles';
-import { callable, paragraphs } from './text';
+import { callable, page } from './text';
 import type { Message } from './types';
 
 export const TAG = 'muscle-spasm-chat';
@@ -83,7 +83,7 @@ export class MuscleSpasmChat extends LitElement {
       <header>
         <h2 id="title">${this.config.title ?? labels.title}</h2>
         <button class="bare options" aria-label=${labels.options} aria-expanded=${this.menu} aria-controls="menu"
-          @click=${() => (this.menu = !this.menu)}>${icons.options}</button>
+          @click=${() => this.toggleMenu()}>${icons.options}</button>
         <button class="bare close" aria-label=${labels.close} @click=${() => this.hide()}>${icons.close}</button>
       </header>
       <p class="disclaimer">${callable(this.chat.number?.disclaimer ?? this.emergencyLine())}</p>
@@ -142,6 +142,11 @@ export class MuscleSpasmChat extends LitElement {
       </form>`;
   }
 
+  private toggleMenu(): void {
+    this.menu = !this.menu;
+    if (this.menu) void this.updateComplete.then(() => this.focusOn('.menu button'));
+  }
+
   private options(): TemplateResult {
     const item = (label: string, act: () => void): TemplateResult => html`<button
       @click=${() => {
@@ -162,7 +167,7 @@ export class MuscleSpasmChat extends LitElement {
 
   private aboutPage(): TemplateResult {
     return html`<div class="view" tabindex="-1" role="group" aria-label=${labels.about}>
-      <div class="text about">${paragraphs(this.about || labels.loading)}</div>
+      <div class="text about">${page(this.about || labels.loading)}</div>
       <button @click=${() => this.turnTo('chat')}>${labels.backToChat}</button>
     </div>`;
   }
