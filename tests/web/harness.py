@@ -174,25 +174,30 @@ class ThreadedServer:
 class Site:
     """A site of somebody else's that embeds the widget."""
 
-    def __init__(self, html: str, **headers: str) -> None:
-        pages = {"/": html.encode()}
+    def __init__(self) -> None:
+        pages: dict[str, tuple[str, dict[str, str]]] = {}
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = pages.get(self.path)
-                self.send_response(200 if body else 404)
-                for name, value in headers.items():
-                    self.send_header(name.replace("_", "-"), value)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
+                html, headers = pages.get(self.path, ("", {}))
+                self.send_response(200 if html else 404)
+                for name, value in {"Content-Type": "text/html; charset=utf-8", **headers}.items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body or b"")
+                self.wfile.write(html.encode())
 
             def log_message(self, *_: Any) -> None:
                 """Says nothing."""
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.pages = pages
+        self._pages = pages
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def serve(self, html: str, **headers: str) -> str:
+        """Puts a page up and gives its address."""
+        path = f"/{len(self._pages)}"
+        self._pages[path] = (html, {name.replace("_", "-"): value for name, value in headers.items()})
+        return self.url + path
 
     def __enter__(self) -> Site:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -189,7 +189,12 @@ def test_targets_are_44_pixels(server: ThreadedServer, chromium: Browser, look: 
     with ChatPage(chromium, size, **options) as chat:
         chat.open(server.url + "/chat/")
         small: list[str] = []
-        for state, words in (("answer", "What helps"), ("emergency", "heart"), ("check", "swollen"), ("where", "Where in")):
+        for state, words in (
+            ("answer", "What helps"),
+            ("emergency", "heart"),
+            ("check", "swollen"),
+            ("where", "Where in"),
+        ):
             chat.say(state, words)
             small += _small(chat)
         chat.button("Options").click()
@@ -244,7 +249,9 @@ def test_text_spacing_and_large_letters_cut_nothing_off(server: ThreadedServer, 
         assert not cut
 
 
-def test_text_follows_the_size_the_reader_chose_and_not_the_pages(tmp_path: Path, server: ThreadedServer, chromium: Browser):
+def test_text_follows_the_size_the_reader_chose_and_not_the_pages(
+    tmp_path: Path, server: ThreadedServer, chromium: Browser
+):
     profile = tmp_path / "Default"
     profile.mkdir()
     (profile / "Preferences").write_text(json.dumps({"webkit": {"webprefs": {"default_font_size": 32}}}))

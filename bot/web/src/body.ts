@@ -13,16 +13,16 @@ const WIDTH = 248;
 const both = (x: number, y: number, w: number, h: number, r?: number): string =>
   box(x, y, w, h, r) + box(WIDTH - x - w, y, w, h, r);
 
-const HEAD = box(92, 2, 64, 64, 30);
-const NECK = box(98, 69, 52, 46, 12);
-const SHOULDERS = both(33, 98, 62, 46, 18);
-const ARMS = both(25, 147, 48, 96, 18);
-const HANDS = both(19, 246, 50, 50, 20);
-const TOP = box(76, 147, 96, 62, 14);
-const MIDDLE = box(76, 212, 96, 66, 18);
-const THIGHS = both(76, 281, 47, 84, 16);
-const LEGS = both(76, 368, 47, 70, 16);
-const FEET = both(70, 441, 52, 46, 16);
+const HEAD = box(93, 2, 62, 62, 30);
+const NECK = box(99, 67, 50, 46, 12);
+const TOP = box(76, 116, 96, 92, 18);
+const MIDDLE = box(76, 211, 96, 68, 16);
+const SHOULDERS = both(26, 116, 47, 52, 20);
+const ARMS = both(24, 171, 47, 92, 18);
+const HANDS = both(20, 266, 48, 50, 20);
+const THIGHS = both(76, 282, 47, 82, 16);
+const LEGS = both(76, 367, 47, 72, 16);
+const FEET = both(70, 442, 53, 46, 16);
 
 const SHARED: Shape[] = [
   { id: 'neck', d: NECK },

@@ -20,7 +20,7 @@ export const labels = {
   newSession: 'The assistant no longer has the earlier messages. Please say again what matters.',
   waiting: 'Waiting to be sent',
   refused: 'Not sent',
-  tooLong: '{count} characters too long',
+  tooLong: 'Too long by {count}. Please send it in parts.',
   sources: 'Sources',
   differs: 'Sources differ:',
   emergency: 'Emergency',

@@ -27,6 +27,9 @@ const LEVELS: Record<string, string> = {
   urgent: labels.urgent,
 };
 
+/** Kinds of reply that can help or not; a question back or a warning is not to be voted on. */
+const RATED = ['answer', 'decline', 'source', 'fallback'];
+
 export function entry(message: Message, view: View): TemplateResult {
   return message.who === 'me' ? mine(message, view) : theirs(message, view);
 }
@@ -131,7 +134,7 @@ function why({ why, rule, safety_question }: Custom): TemplateResult | typeof no
 }
 
 function thumbs(message: Message, view: View): TemplateResult | typeof nothing {
-  if (!message.turn || !message.custom?.intents?.length || LEVELS[message.custom.kind ?? '']) return nothing;
+  if (!message.turn || !RATED.includes(message.custom?.kind ?? '')) return nothing;
   const thumb = (value: Vote['value'], label: string): TemplateResult => html`<button
     class="bare" aria-label=${label} aria-pressed=${message.vote?.value === value}
     @click=${() => view.vote(message, { value, reason: '' })}>${icons[value]}</button>`;

@@ -32,6 +32,7 @@ export const styles = css`
     .bubble, .card { border: 1px solid var(--line); }
   }
   *, ::before { box-sizing: border-box; }
+  [hidden] { display: none !important; }
   p, ul, ol { margin: 0; padding: 0; }
   button, textarea, .button {
     font: inherit; color: inherit; letter-spacing: inherit; word-spacing: inherit; margin: 0;
@@ -94,7 +95,7 @@ export const styles = css`
   .card .row:last-child { margin-block-end: 0; }
 
   .row { display: flex; flex-wrap: wrap; gap: .5em; list-style: none; }
-  .row.yesno > * { flex: 1; }
+  .row.yesno > * { flex: 1 1 auto; white-space: nowrap; }
   .suggestions button { border-color: var(--accent); }
   .root:not(.tinted) .suggestions button { color: var(--accent); }
   .extras { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 .25em; inline-size: 100%; }
