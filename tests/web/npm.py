@@ -19,5 +19,5 @@ def npm(folder: Path, *arguments: str) -> str:
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
     if result.returncode and any(code in result.stderr for code in UNREACHABLE):
         pytest.skip("npm reaches no registry from here, and the packages are not in its cache")
-    assert result.returncode == 0, f"npm {' '.join(arguments)} failed:\n{result.stdout[-1500:]}\n{result.stderr[-1500:]}"
+    assert result.returncode == 0, f"npm {arguments} failed:\n{result.stdout[-1500:]}\n{result.stderr[-1500:]}"
     return result.stdout

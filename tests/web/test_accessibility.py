@@ -17,7 +17,8 @@ YES_NO = [{"title": title, "payload": title} for title in ("Yes", "No", "Not sur
 DIFFERENCE = "Two documents say heat, one says ice."
 REPLIES = {
     "answer": (
-        f"I understood: calf cramp.\n\nWhat helps:\n• Stretch. [1]\n• {DIFFERENCE} [2]\n\nSources: [1] Title 1; [2] Title 2",
+        f"I understood: calf cramp.\n\nWhat helps:\n• Stretch. [1]\n• {DIFFERENCE} [2]\n\n"
+        "Sources: [1] Title 1; [2] Title 2",
         [{"title": "More", "payload": "tell me more"}],
         {"sources": SOURCES, "facts": ["f"], "differences": [DIFFERENCE]},
     ),
@@ -32,8 +33,12 @@ REPLIES = {
         "You can talk to someone now.", [],
         {"kind": "crisis", "rule": "self-harm", "links": [{"title": "Call 116 123", "url": "tel:116123"}]},
     ),
-    "check": ("Before I go on: is one calf swollen or warm?", YES_NO, {"kind": "safety_check", "safety_question": "calf"}),
-    "where": ("Where in your body is it?", [{"title": "Calf", "payload": "my calf"}], {"kind": "clarify", "picker": True}),
+    "check": (
+        "Before I go on: is one calf swollen or warm?", YES_NO, {"kind": "safety_check", "safety_question": "calf"},
+    ),
+    "where": (
+        "Where in your body is it?", [{"title": "Calf", "payload": "my calf"}], {"kind": "clarify", "picker": True},
+    ),
     "note": ("Note\n• calf cramp since Monday", [], {"kind": "summary"}),
 }  # fmt: skip
 LOOKS = {
@@ -161,7 +166,7 @@ def test_the_keyboard_alone_does_everything(server: ThreadedServer, chromium: Br
 def _tab_back_to(chat: ChatPage, name: str) -> None:
     for _ in range(60):
         focused = chat.page.evaluate(
-            "(() => { let e = document.activeElement; while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;"
+            "(() => { const e = document.activeElement?.shadowRoot?.activeElement;"
             " return e?.getAttribute('aria-label') || e?.textContent?.trim() || ''; })()"
         )
         if focused == name:
@@ -237,8 +242,8 @@ def test_text_spacing_and_large_letters_cut_nothing_off(server: ThreadedServer, 
         chat.say("emergency", "your heart")
         chat.page.evaluate(
             """() => { const sheet = new CSSStyleSheet();
-              sheet.replaceSync('.root{font-size:2em!important} *{line-height:1.5!important;letter-spacing:.12em!important;'
-                + 'word-spacing:.16em!important} p{margin-block-end:2em!important}');
+              sheet.replaceSync('.root{font-size:2em!important} p{margin-block-end:2em!important}'
+                + '*{line-height:1.5!important;letter-spacing:.12em!important;word-spacing:.16em!important}');
               const root = document.querySelector('muscle-spasm-chat').shadowRoot;
               root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet]; }"""
         )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import random
 import re
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -15,8 +19,6 @@ from playwright.sync_api import Browser, expect
 
 from tests.web.chat_page import PHONE, ChatPage
 from tests.web.harness import ThreadedServer
-
-ROUNDS = 25
 
 
 @pytest.fixture
@@ -76,10 +78,8 @@ class Wire:
 
     def _close(self, end: socket.socket) -> None:
         self._open.discard(end)
-        try:
+        with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         end.close()
 
 
@@ -97,17 +97,15 @@ def said_and_answered(chat: ChatPage) -> tuple[list[str], list[str]]:
     return mine, theirs
 
 
+@pytest.mark.parametrize("batch", range(int(os.environ.get("WEB_ROUNDS") or 25) // 25))
 def test_nothing_is_lost_or_doubled_at_random_cuts_and_restarts(
-    server: ThreadedServer, wire: Wire, chromium: Browser, pytestconfig: pytest.Config
+    server: ThreadedServer, wire: Wire, chromium: Browser, batch: int
 ):
-    """ROUNDS is 25 in `make test`; `WEB_ROUNDS=200` is the long run."""
-    import os
-
-    rounds = int(os.environ.get("WEB_ROUNDS") or ROUNDS)
-    chance = random.Random(5)
+    """25 cuts and restarts in `make test`; WEB_ROUNDS=200 is the long run."""
+    chance = random.Random(batch)
     with ChatPage(chromium) as chat:
         chat.open(wire.url + "/chat/")
-        for number in range(rounds):
+        for number in range(25):
             chat.type(f"message {number}")
             time.sleep(chance.choice([0, 0.002, 0.01, 0.03, 0.1]))
             if number % 3 == 0:
@@ -117,9 +115,9 @@ def test_nothing_is_lost_or_doubled_at_random_cuts_and_restarts(
             else:
                 wire.cut()
             time.sleep(chance.choice([0, 0.3, 0.8]))
-        wanted = [str(number) for number in range(rounds)]
+        wanted = [str(number) for number in range(25)]
         _until(lambda: said_and_answered(chat) == (wanted, wanted), chat, 60)
-        assert _stored(server) == [f"message {number}" for number in range(rounds)]
+        assert _stored(server) == [f"message {number}" for number in range(25)]
 
 
 def _until(true, chat: ChatPage, seconds: float) -> None:
@@ -130,17 +128,12 @@ def _until(true, chat: ChatPage, seconds: float) -> None:
 
 
 def _stored(server: ThreadedServer) -> list[str]:
-    import json
-    import sqlite3
-
     with sqlite3.connect(server._folder / "conversations.db") as connection:
         rows = connection.execute("select data from events where type_name = 'user' order by id")
         return [json.loads(data)["text"] for (data,) in rows]
 
 
-def test_what_is_typed_while_the_bot_is_away_is_kept_told_and_sent(
-    server: ThreadedServer, chromium: Browser
-):
+def test_what_is_typed_while_the_bot_is_away_is_kept_told_and_sent(server: ThreadedServer, chromium: Browser):
     with ChatPage(chromium, PHONE) as chat:
         chat.open(server.url + "/chat/")
         chat.say("message 1", "You said: message 1")
@@ -172,7 +165,7 @@ def test_a_reload_in_the_middle_of_a_turn_gives_its_reply_once(server: ThreadedS
         assert _stored(server) == [f"message {number}" for number in range(5)]
 
 
-def test_a_bot_that_was_down_from_the_start_is_told_with_a_number(server: ThreadedServer, wire: Wire, chromium: Browser):
+def test_a_bot_that_was_down_from_the_start_is_told(server: ThreadedServer, wire: Wire, chromium: Browser):
     with ChatPage(chromium) as chat:
         chat.page.goto(wire.url + "/chat/")
         wire.dead = True

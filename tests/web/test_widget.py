@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,8 +114,6 @@ def test_delete_leaves_nothing_here_or_on_the_server(web_bot, chromium: Browser)
 
 
 def _rows(folder: Path, sender: str) -> int:
-    import sqlite3
-
     with sqlite3.connect(folder / "conversations.db") as connection:
         query = "select count(*) from events where sender_id = ?"
         return int(connection.execute(query, (f"web-{sender}",)).fetchone()[0])
@@ -186,7 +185,7 @@ def test_markup_stays_text_wherever_it_comes_from(chromium: Browser, tmp_path: P
                 "links": [{"title": attack, "url": "javascript:window.pwned=1"}, {"title": attack, "url": attack}],
             },
         )
-        for attack, kind in zip(ATTACKS, ["answer", "emergency", "urgent", "crisis", "summary", "safety_check"])
+        for attack, kind in zip(ATTACKS, ["answer", "emergency", "urgent", "crisis", "summary", "clarify"], strict=True)
     }  # fmt: skip
     server = ThreadedServer(tmp_path, scripted(replies)).start()
     try:

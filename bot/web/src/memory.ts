@@ -30,9 +30,12 @@ export function recall(): Remembered {
 }
 
 export function remember(known: Remembered): void {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(known));
-  } catch {
-    // Blocked or full: the chat goes on in memory.
+  for (const messages of [known.messages, known.messages.slice(-30)]) {
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify({ ...known, messages }));
+      return;
+    } catch {
+      // Full: the newest are kept. Blocked: the chat goes on in memory.
+    }
   }
 }
