@@ -15,6 +15,8 @@ os.environ.update(QUIET)
 from bot.core.answering import Setting
 from bot.evaluation.live import LiveBot, live_bot
 from bot.knowledge.loader import Knowledge, load_knowledge
+from tests.web.chat_page import browser_path
+from tests.web.site import Site
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +51,16 @@ def parse(model: str) -> Callable[[str], dict]:
 
 
 @pytest.fixture(scope="session")
-def bot(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBot]:
+def site() -> Iterator[Site]:
+    """A site of somebody else's that may embed the widget of `bot`."""
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bot(model: str, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBot]:
     """A running bot: both real processes, a store of its own."""
-    with live_bot(tmp_path_factory.mktemp("bot")) as running:
+    with live_bot(tmp_path_factory.mktemp("bot"), WEB_ORIGINS=site.url) as running:
         yield running
 
 
@@ -66,8 +75,6 @@ def chat(bot: LiveBot) -> Callable[[str], object]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A real browser; `scripts/browser.sh` finds it, and `make test` installs it where it can."""
-    from tests.web.chat_page import browser_path
-
     quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=quiet)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import tarfile
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bot.evaluation.live import live_bot
-from tests.web.harness import Site
+from bot.evaluation.live import LiveBot
 from tests.web.npm import npm
+from tests.web.site import Site
 
 pytestmark = pytest.mark.model
 PACKAGE = "rasa-webchat@1.0.1"
@@ -41,31 +40,30 @@ def messages(page: Page) -> list[str]:
     return page.locator(".rw-response").all_inner_texts()
 
 
-def test_rasa_webchat_talks_to_the_channel(bundle: str, model: str, chromium: Browser, tmp_path: Path):
-    with Site() as site, live_bot(tmp_path, WEB_ORIGINS=site.url) as bot:
-        script = site.serve(bundle, Content_Type="text/javascript")
-        context = chromium.new_context()
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.goto(site.serve(PAGE.format(script=script, bot=bot.url)))
-        page.locator(".rw-launcher").click()
-        expect(page.locator(".rw-response").first).to_contain_text("Hello. Tell me what hurts")
-        page.get_by_text("Causes", exact=True).click()  # a quick reply
-        _heard(page, "Causes the documents list")
-        _say(page, "back cramp after lifting")
-        _heard(page, "What the documents suggest")
-        _heard(page, "Sources:")  # the text is complete by itself
-        _say(page, "my chest feels tight and my arm is numb")
-        _heard(page, "Call your local emergency number")
-        before = messages(page)
-        page.reload()
-        _heard(page, "Call your local emergency number")
-        assert messages(page) == before  # the session outlived the reload, and nothing came twice
-        _say(page, "This is not happening to me")
-        _heard(page, "If that changes")  # it remembers the alarm
-        _say(page, "x" * 5000)
-        _heard(page, "too long")
-        context.close()
+def test_rasa_webchat_talks_to_the_channel(bundle: str, bot: LiveBot, site: Site, chromium: Browser):
+    script = site.serve(bundle, Content_Type="text/javascript")
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.goto(site.serve(PAGE.format(script=script, bot=bot.url)))
+    page.locator(".rw-launcher").click()
+    expect(page.locator(".rw-response").first).to_contain_text("Hello. Tell me what hurts")
+    page.get_by_text("Causes", exact=True).click()  # a quick reply
+    _heard(page, "Causes the documents list")
+    _say(page, "back cramp after lifting")
+    _heard(page, "What the documents suggest")
+    _heard(page, "Sources:")  # the text is complete by itself
+    _say(page, "my chest feels tight and my arm is numb")
+    _heard(page, "Call your local emergency number")
+    before = messages(page)
+    page.reload()
+    _heard(page, "Call your local emergency number")
+    assert messages(page) == before  # the session outlived the reload, and nothing came twice
+    _say(page, "This is not happening to me")
+    _heard(page, "If that changes")  # it remembers the alarm
+    _say(page, "x" * 5000)
+    _heard(page, "too long")
+    context.close()
 
 
 def _heard(page: Page, words: str) -> None:

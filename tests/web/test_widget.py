@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bot.evaluation.live import LiveBot, live_bot
+from bot.evaluation.live import LiveBot
 from bot.feedback import Feedback
 from tests.web.chat_page import DESKTOP, PHONE, ChatPage
-from tests.web.harness import Site, ThreadedServer, scripted
+from tests.web.harness import ThreadedServer, scripted
+from tests.web.site import Site
 
 pytestmark = pytest.mark.model
 DOMAIN = (Path(__file__).resolve().parents[2] / "domain.yml").read_text()
@@ -36,17 +36,8 @@ ATTACKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def web_bot(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveBot, Path, Site]]:
-    """A real bot, and the site that may embed its widget."""
-    folder = tmp_path_factory.mktemp("web-bot")
-    with Site() as site, live_bot(folder, WEB_ORIGINS=site.url) as running:
-        yield running, folder, site
-
-
 @pytest.mark.parametrize("look", ["desktop-light", "desktop-dark", "phone-light", "phone-dark"])
-def test_a_whole_conversation(web_bot, chromium: Browser, look: str):
-    bot, folder, _ = web_bot
+def test_a_whole_conversation(bot: LiveBot, chromium: Browser, look: str):
     device, scheme = look.split("-")
     with ChatPage(chromium, PHONE if device == "phone" else DESKTOP, color_scheme=scheme) as chat:
         chat.open(bot.url + "/chat/")
@@ -76,11 +67,12 @@ def test_a_whole_conversation(web_bot, chromium: Browser, look: str):
         assert [url for url in chat.requests if "page.css" not in url and not url.endswith("/chat/")] == [
             bot.url + "/chat/widget.js"
         ]
-    assert [c for c in Feedback(folder / "feedback.db").counts() if (c.id, c.value) == ("describe_problem", "up")]
+    assert [
+        c for c in Feedback(bot.log.parent / "feedback.db").counts() if (c.id, c.value) == ("describe_problem", "up")
+    ]
 
 
-def test_reload_keeps_the_conversation_and_a_new_tab_does_not(web_bot, chromium: Browser):
-    bot, _, _ = web_bot
+def test_reload_keeps_the_conversation_and_a_new_tab_does_not(bot: LiveBot, chromium: Browser):
     with ChatPage(chromium) as chat:
         chat.open(bot.url + "/chat/")
         chat.say("my calf cramps at night", "calf")
@@ -96,19 +88,18 @@ def test_reload_keeps_the_conversation_and_a_new_tab_does_not(web_bot, chromium:
         assert chat.page.evaluate("localStorage.length") == 0 and not chat.context.cookies()
 
 
-def test_delete_leaves_nothing_here_or_on_the_server(web_bot, chromium: Browser):
-    bot, folder, _ = web_bot
+def test_delete_leaves_nothing_here_or_on_the_server(bot: LiveBot, chromium: Browser):
     with ChatPage(chromium) as chat:
         chat.open(bot.url + "/chat/")
         chat.say("my uniquecalfword calf cramps at night", "calf")
         sender = chat.page.evaluate("JSON.parse(sessionStorage['muscle-spasm-chat']).session").split(".")[0]
-        assert _rows(folder, sender)
+        assert _rows(bot.log.parent, sender)
         chat.button("Options").click()
         chat.button("Delete chat").click()
         chat.button("Yes, delete it").click()
         expect(chat.status).to_contain_text("deleted")
         expect(chat.log).to_contain_text("Hello.")
-        assert len(chat.texts()) == 1 and not _rows(folder, sender)
+        assert len(chat.texts()) == 1 and not _rows(bot.log.parent, sender)
         assert "uniquecalfword" not in chat.page.evaluate("JSON.stringify(sessionStorage)")
         assert chat.page.evaluate("JSON.parse(sessionStorage['muscle-spasm-chat']).session").split(".")[0] != sender
 
@@ -119,8 +110,7 @@ def _rows(folder: Path, sender: str) -> int:
         return int(connection.execute(query, (f"web-{sender}",)).fetchone()[0])
 
 
-def test_a_strict_policy_with_trusted_types_and_integrity(web_bot, chromium: Browser):
-    bot, _, site = web_bot
+def test_a_strict_policy_with_trusted_types_and_integrity(bot: LiveBot, site: Site, chromium: Browser):
     policy = STRICT.format(bot=bot.url, socket=bot.url.replace("http", "ws"))
     page = site.serve(_pinned(chromium, bot.url), Content_Security_Policy=policy)
     with ChatPage(chromium) as chat:
@@ -141,8 +131,7 @@ def _pinned(chromium: Browser, url: str) -> str:
     )
 
 
-def test_a_site_that_is_not_listed_cannot_talk(web_bot, chromium: Browser):
-    bot, _, _ = web_bot
+def test_a_site_that_is_not_listed_cannot_talk(bot: LiveBot, chromium: Browser):
     with Site() as stranger, ChatPage(chromium) as chat:
         chat.page.goto(stranger.serve(f'<script src="{bot.url}/chat/widget.js"></script>'))
         chat.launcher.click()
@@ -153,8 +142,7 @@ def test_a_site_that_is_not_listed_cannot_talk(web_bot, chromium: Browser):
         assert chat.log.locator(".bot").count() == 0
 
 
-def test_a_hostile_page_cannot_restyle_or_hide_it(web_bot, chromium: Browser):
-    bot, _, site = web_bot
+def test_a_hostile_page_cannot_restyle_or_hide_it(bot: LiveBot, site: Site, chromium: Browser):
     hostile = site.serve(HOSTILE.format(tag=f'<script src="{bot.url}/chat/widget.js"></script>'))
     looks = []
     for url in (bot.url + "/chat/", hostile):
@@ -203,8 +191,7 @@ def test_markup_stays_text_wherever_it_comes_from(chromium: Browser, tmp_path: P
         server.stop()
 
 
-def test_options_of_the_script_tag(web_bot, chromium: Browser):
-    bot, _, site = web_bot
+def test_options_of_the_script_tag(bot: LiveBot, site: Site, chromium: Browser):
     page = site.serve(
         f'<!doctype html><html lang="en"><body><script src="{bot.url}/chat/widget.js" data-title="Cramp helper" '
         'data-color="#ffe100" data-theme="dark" data-lang="ar" data-country="gb" data-position="left" data-open="true" '
@@ -232,8 +219,7 @@ def test_options_of_the_script_tag(web_bot, chromium: Browser):
 
 
 @pytest.mark.skipif("action_set_country" not in DOMAIN, reason="the bot does not take a country yet")
-def test_changing_the_country_changes_every_number(web_bot, chromium: Browser):
-    bot, _, _ = web_bot
+def test_changing_the_country_changes_every_number(bot: LiveBot, chromium: Browser):
     with ChatPage(chromium) as chat:
         chat.open(bot.url + "/chat/")
         chat.say("crushing chest pain and my arm is numb", "heart problem")
@@ -244,10 +230,9 @@ def test_changing_the_country_changes_every_number(web_bot, chromium: Browser):
         assert not chat.errors
 
 
-def test_about_says_the_intended_purpose_word_for_word(web_bot, chromium: Browser):
+def test_about_says_the_intended_purpose_word_for_word(bot: LiveBot, chromium: Browser):
     from bot.channels.web_texts import about
 
-    bot, _, _ = web_bot
     with ChatPage(chromium) as chat:
         chat.open(bot.url + "/chat/")
         chat.button("Options").click()
@@ -257,8 +242,7 @@ def test_about_says_the_intended_purpose_word_for_word(web_bot, chromium: Browse
         assert chat.page.locator(".about").inner_text().split() == words
 
 
-def test_copy_and_print_hold_the_conversation_alone(web_bot, chromium: Browser, tmp_path: Path):
-    bot, _, _ = web_bot
+def test_copy_and_print_hold_the_conversation_alone(bot: LiveBot, chromium: Browser, tmp_path: Path):
     with ChatPage(chromium, permissions=["clipboard-read", "clipboard-write"]) as chat:
         chat.page.add_init_script("window.print = () => { window.printed = document.querySelector('muscle-spasm-chat')"
                                   ".shadowRoot.querySelector('.sheet').textContent; }")  # fmt: skip
@@ -282,8 +266,7 @@ def test_copy_and_print_hold_the_conversation_alone(web_bot, chromium: Browser, 
         expect(chat.page.locator("main")).to_be_visible()
 
 
-def test_the_launcher_costs_little(web_bot, chromium: Browser):
-    bot, _, _ = web_bot
+def test_the_launcher_costs_little(bot: LiveBot, chromium: Browser):
     with ChatPage(chromium) as chat:
         chat.page.add_init_script(
             "window.tasks = []; new PerformanceObserver(list => tasks.push(...list.getEntries().map(e => e.duration)))"
