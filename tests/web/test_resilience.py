@@ -169,6 +169,7 @@ def test_a_bot_that_was_down_from_the_start_is_told(server: ThreadedServer, wire
     with ChatPage(chromium) as chat:
         chat.page.goto(wire.url + "/chat/")
         wire.dead = True
+        wire.cut()  # the browser keeps spare connections
         chat.launcher.click()
         expect(chat.status).to_contain_text("In an emergency, call your local emergency number")
         chat.type("message 1")

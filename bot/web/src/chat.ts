@@ -30,9 +30,11 @@ interface SessionAck extends Ack {
  */
 export class Chat {
   messages: Message[];
-  welcome: Welcome | null = null;
+  welcome: Welcome | null;
   number: EmergencyNumber | null;
   online = false;
+  /** Whether a connection was tried and failed, or was lost. */
+  failed = false;
   typing = false;
   notice = '';
   private known: Remembered;
@@ -47,6 +49,7 @@ export class Chat {
     this.known = recall();
     this.messages = this.known.messages;
     this.number = this.known.number;
+    this.welcome = this.known.welcome;
   }
 
   get open(): boolean {
@@ -152,6 +155,7 @@ export class Chat {
   }
 
   private lost(): void {
+    this.failed = true;
     this.update({ online: false, typing: false, notice: '' });
   }
 
@@ -249,8 +253,8 @@ export class Chat {
   }
 
   private save(): void {
-    const { messages, number } = this;
-    Object.assign(this.known, { messages, number });
+    const { messages, number, welcome } = this;
+    Object.assign(this.known, { messages, number, welcome });
     remember(this.known);
     this.changed();
   }

@@ -1,4 +1,4 @@
-import type { EmergencyNumber, Message } from './types';
+import type { EmergencyNumber, Message, Welcome } from './types';
 
 /** What outlives a reload, within the tab and no longer. */
 export interface Remembered {
@@ -9,13 +9,15 @@ export interface Remembered {
   draft: string;
   messages: Message[];
   number: EmergencyNumber | null;
+  welcome: Welcome | null;
   /** A deleted conversation that the server does not know of yet. */
   toErase: string | null;
 }
 
 const KEY = 'muscle-spasm-chat';
 const NOTHING: Remembered = {
-  session: null, epoch: '', seq: 0, open: false, draft: '', messages: [], number: null, toErase: null,
+  session: null, epoch: '', seq: 0, open: false, draft: '', messages: [], number: null, welcome: null,
+  toErase: null,
 };
 
 /** Reads what the tab remembers; where storage is blocked, nothing, and the chat works without. */

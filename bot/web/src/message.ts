@@ -39,7 +39,7 @@ function mine(message: Message, view: View): TemplateResult {
   const state = message.state === 'refused' ? `${labels.refused}. ${message.note ?? ''}` : waiting;
   return html`<div class="entry me">
     <div class="bubble" dir="auto"><span class="hidden">${labels.you} </span>${message.text}</div>
-    ${state ? html`<p class="state">${state}</p>` : nothing}
+    ${state ? html`<p class="state" dir="auto">${state}</p>` : nothing}
   </div>`;
 }
 
@@ -114,7 +114,7 @@ function extras(message: Message, view: View): TemplateResult | typeof nothing {
 function sources({ sources }: Custom): TemplateResult | typeof nothing {
   if (!sources?.length) return nothing;
   return html`<details>
-    <summary>${labels.sources} (${sources.length})</summary>
+    <summary dir="auto">${labels.sources} (${sources.length})</summary>
     <ol>${sources.map(s => html`<li value=${s.ref}>${s.title}<span class="section">${s.section}</span></li>`)}</ol>
   </details>`;
 }
@@ -124,7 +124,7 @@ function why({ why, rule, safety_question }: Custom): TemplateResult | typeof no
   if (!name) return nothing;
   const source = [why?.source, why?.date].filter(Boolean).join(', ');
   return html`<details>
-    <summary>${labels.why}</summary>
+    <summary dir="auto">${labels.why}</summary>
     <div class="text">
       <p>${fill(labels.whyRule, { rule: name })}</p>
       ${source ? html`<p>${fill(labels.whySource, { source })}</p>` : nothing}
@@ -144,11 +144,11 @@ function thumbs(message: Message, view: View): TemplateResult | typeof nothing {
 function reasons(message: Message, view: View): TemplateResult | typeof nothing {
   const { vote } = message;
   if (!vote) return nothing;
-  if (vote.value === 'up' || vote.reason) return html`<p class="state">${labels.thanks}</p>`;
-  return html`<p class="state" id="why-${message.id}">${labels.whyNot}</p>
+  if (vote.value === 'up' || vote.reason) return html`<p class="state" dir="auto">${labels.thanks}</p>`;
+  return html`<p class="state" dir="auto" id="why-${message.id}">${labels.whyNot}</p>
     <div class="row reasons" role="group" aria-labelledby="why-${message.id}">
       ${Object.entries(labels.reasons).map(
-        ([reason, label]) => html`<button @click=${() => view.vote(message, { value: 'down', reason })}>${label}</button>`,
+        ([reason, label]) => html`<button dir="auto" @click=${() => view.vote(message, { value: 'down', reason })}>${label}</button>`,
       )}
     </div>`;
 }
@@ -169,7 +169,7 @@ function answers(message: Message, view: View): TemplateResult | typeof nothing 
 }
 
 const choice = (button: Button, view: View): TemplateResult =>
-  html`<button @click=${() => view.say(button.payload)}>${button.title}</button>`;
+  html`<button dir="auto" @click=${() => view.say(button.payload)}>${button.title}</button>`;
 
 const question = (text: string): string => text.match(/[^.!?\n]+\?/g)?.at(-1)?.trim() ?? '';
 

@@ -62,8 +62,8 @@ export const styles = css`
     inline-size: min(27em, calc(100vw - 2em)); block-size: min(46em, calc(100dvh - 2em));
     border: 1px solid var(--line); border-radius: 1em; box-shadow: 0 6px 32px #0005;
   }
-  header { display: flex; align-items: center; gap: .25em; padding: .35em .35em .35em 1em; padding-inline: 1em .35em; }
-  h2 { flex: 1; min-inline-size: 0; overflow-wrap: anywhere; margin: 0; font-size: 1.06em; font-weight: 650; line-height: 1.3; }
+  header { display: flex; flex-wrap: wrap; align-items: center; justify-content: flex-end; gap: .25em; padding-block: .35em; padding-inline: 1em .35em; }
+  h2 { flex: 1 1 7em; min-inline-size: 0; overflow-wrap: break-word; margin: 0; font-size: 1.06em; font-weight: 650; line-height: 1.3; }
   .disclaimer { padding: .1em 1.05em .55em; font-size: .9em; line-height: 1.4; color: var(--muted);
     border-block-end: 1px solid var(--line); }
   .tel { display: inline-block; padding-block: .15em; font-weight: 650; color: var(--fg); }
@@ -136,8 +136,8 @@ export const styles = css`
   .over { color: var(--danger); font-weight: 600; }
 
   .menu { display: grid; gap: .4em; padding: .6em 1em 1em; border-block-end: 1px solid var(--line);
-    max-block-size: 60%; overflow-y: auto; flex: none; }
-  .menu > * { inline-size: 100%; justify-content: flex-start; }
+    max-block-size: 60%; min-block-size: 6em; overflow-y: auto; flex: 0 1 auto; }
+  .menu > * { inline-size: 100%; justify-content: flex-start; flex: none; }
   .view { display: flex; flex-direction: column; gap: .8em; align-items: flex-start; }
   h3 { margin: 0; font-size: 1.06em; font-weight: 650; }
 
@@ -158,6 +158,7 @@ export const styles = css`
   @media (forced-colors: active) {
     .bubble, .card, .solid, .launcher, .thumbs button[aria-pressed="true"] { border: 2px solid; }
     button[aria-pressed="true"] { border: 4px solid Highlight; }
+    summary::before { forced-color-adjust: none; }
     .part path, .blank { fill: Canvas; stroke: CanvasText; }
     .part:focus-visible path, .part:hover path { stroke: Highlight; }
   }

@@ -81,12 +81,12 @@ export class MuscleSpasmChat extends LitElement {
     return html`<div class="panel" role="dialog" aria-labelledby="title" aria-modal=${this.full.matches ? 'true' : nothing}
         @keydown=${this.key}>
       <header>
-        <h2 id="title">${this.config.title ?? labels.title}</h2>
+        <h2 id="title" dir="auto">${this.config.title ?? labels.title}</h2>
         <button class="bare options" aria-label=${labels.options} aria-expanded=${this.menu} aria-controls="menu"
           @click=${() => this.toggleMenu()}>${icons.options}</button>
         <button class="bare close" aria-label=${labels.close} @click=${() => this.hide()}>${icons.close}</button>
       </header>
-      <p class="disclaimer">${callable(this.chat.number?.disclaimer ?? this.emergencyLine())}</p>
+      <p class="disclaimer" dir="auto">${callable(this.chat.number?.disclaimer ?? this.emergencyLine())}</p>
       <div id="menu" class=${this.menu ? 'menu' : 'hidden'} ?hidden=${!this.menu}>${this.menu ? this.options() : nothing}</div>
       <div class="main">
         ${this.page === 'chat' ? nothing : this.page === 'about' ? this.aboutPage() : this.deletePage()}
@@ -122,10 +122,10 @@ export class MuscleSpasmChat extends LitElement {
   }
 
   private status(): TemplateResult {
-    const { online, typing, notice, welcome } = this.chat;
-    const lost = `${welcome ? labels.offline : labels.connecting} ${this.emergencyLine()}`;
+    const { online, failed, typing, notice } = this.chat;
+    const lost = `${failed ? labels.offline : labels.connecting} ${this.emergencyLine()}`;
     const text = !online ? lost : notice || this.told || (typing ? labels.writing : '');
-    return html`<p class="status ${online ? '' : 'alarm'}" role="status">${text}</p>`;
+    return html`<p class="status ${online ? '' : 'alarm'}" role="status" dir="auto">${text}</p>`;
   }
 
   private composer(): TemplateResult {
@@ -148,7 +148,7 @@ export class MuscleSpasmChat extends LitElement {
   }
 
   private options(): TemplateResult {
-    const item = (label: string, act: () => void): TemplateResult => html`<button
+    const item = (label: string, act: () => void): TemplateResult => html`<button dir="auto"
       @click=${() => {
         this.menu = false;
         this.focusOn('.options');
@@ -161,19 +161,19 @@ export class MuscleSpasmChat extends LitElement {
       ${item(labels.copyChat, () => void this.copy(this.transcript()))}
       ${item(labels.printChat, () => void this.print(this.transcript()))}
       ${item(labels.about, () => void this.openAbout())}
-      ${privacy ? html`<a class="button" href=${privacy} target="_blank" rel="noopener noreferrer">${labels.privacy}</a>` : nothing}
+      ${privacy ? html`<a class="button" dir="auto" href=${privacy} target="_blank" rel="noopener noreferrer">${labels.privacy}</a>` : nothing}
       ${item(labels.deleteChat, () => this.turnTo('delete'))}`;
   }
 
   private aboutPage(): TemplateResult {
-    return html`<div class="view" tabindex="-1" role="group" aria-label=${labels.about}>
+    return html`<div class="view" dir="auto" tabindex="-1" role="group" aria-label=${labels.about}>
       <div class="text about">${page(this.about || labels.loading)}</div>
       <button @click=${() => this.turnTo('chat')}>${labels.backToChat}</button>
     </div>`;
   }
 
   private deletePage(): TemplateResult {
-    return html`<div class="view" tabindex="-1" role="group" aria-labelledby="delete">
+    return html`<div class="view" dir="auto" tabindex="-1" role="group" aria-labelledby="delete">
       <h3 id="delete">${labels.deleteAsk}</h3>
       <p>${labels.deleteWhat}</p>
       <div class="row">
