@@ -34,6 +34,7 @@ check: setup-dev  ## Lint, types, generated files, Rasa's own validation
 test: setup-dev  ## Run all checks and tests
 	@scripts/check.sh
 	@$(PY) -m bot.train
+	@scripts/browser.sh
 	@$(PY) -m pytest
 
 evaluate: setup-dev  ## Figures on held-out data (DATA=file.jsonl: on another file)

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import yaml
 from honcho.manager import Manager
 
 from bot.environment import quiet_environment
@@ -25,6 +26,8 @@ from bot.language.encoder import check_weights
 from bot.settings import Settings, read_settings
 from bot.train import ROOT, current_model
 
+# Has no protection: any page or program that reaches it can talk as anybody.
+LOCAL_ONLY = "bot.channels.rest.LoopbackRest"
 STOPPED_BY_SIGNAL = (130, 143)
 READY_SECONDS = 120
 
@@ -59,11 +62,6 @@ def check(settings: Settings) -> None:
     load_knowledge()
     check_weights()
     numbers(settings.country)
-    if not settings.loopback:
-        raise ConfigError(
-            f"HOST is {settings.host}, which other machines can reach, but the REST channel in credentials.yml has no "
-            "protection. Set HOST to 127.0.0.1, or take bot.channels.rest.LoopbackRest out of credentials.yml."
-        )
     if _taken(settings.host, settings.port):
         raise ConfigError(
             f"Port {settings.port} on {settings.host} is taken: something else runs there, perhaps this bot. "
@@ -88,11 +86,28 @@ def _manager(settings: Settings, model: Path) -> Manager:
     manager.add_process(
         "bot",
         f"exec {python} -m bot.rasa_cli run --quiet --model {shlex.quote(str(model))} --endpoints endpoints.yml "
-        f"--credentials {shlex.quote(settings.credentials)} --interface {settings.host} --port {settings.port}",
+        f"--credentials {shlex.quote(str(credentials(settings)))} --interface {settings.host} --port {settings.port}",
         env=environment,
         cwd=str(ROOT),
     )
     return manager
+
+
+def credentials(settings: Settings) -> Path:
+    """Gives the list of channels to run; the REST channel is left out where other machines could reach it."""
+    listed = ROOT / settings.credentials
+    channels = yaml.safe_load(listed.read_text(encoding="utf-8"))
+    if settings.loopback or LOCAL_ONLY not in channels:
+        return listed
+    print(
+        f"==> HOST is {settings.host}, which other machines can reach: the REST channel stays off (it has no "
+        "protection). The web widget and the other channels are on.",
+        flush=True,
+    )
+    del channels[LOCAL_ONLY]
+    path = settings.state / "credentials.yml"
+    path.write_text(yaml.safe_dump(channels), encoding="utf-8")
+    return path
 
 
 def _announce(settings: Settings) -> None:
@@ -104,9 +119,7 @@ def _announce(settings: Settings) -> None:
             with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
                 if json.load(answer)["status"] == "ok":
                     print(
-                        f"==> Ready at {url}. Chat in a terminal with `make chat`, or POST to "
-                        f"{url}/webhooks/rest/webhook. Ctrl-C stops.",
-                        flush=True,
+                        f"==> Ready. Chat at {url}/chat/ or in a terminal with `make chat`. Ctrl-C stops.", flush=True
                     )
                     return
         except (urllib.error.URLError, OSError, ValueError, KeyError):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bot.errors import ConfigError
 
@@ -15,6 +16,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_STATE = Path(__file__).resolve().parents[1] / "var"
 DEFAULT_CREDENTIALS = "credentials.yml"
 TELEGRAM_API = "https://api.telegram.org"
+DEFAULT_PROXIES = "127.0.0.0/8,::1"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ class Settings:
         telegram: The Telegram channel, or None when it is off.
         matrix: The Matrix channel, or None when it is off.
         whatsapp: WhatsApp by Twilio, or None when it is off.
+        web_secret: Key that signs web sessions, or None for one kept in the state folder (WEB_SECRET).
+        web_origins: Sites besides the bot's own that may embed the widget (WEB_ORIGINS).
+        web_proxies: Addresses of reverse proxies whose X-Forwarded-For is believed (WEB_PROXIES).
     """
 
     host: str = DEFAULT_HOST
@@ -89,10 +94,13 @@ class Settings:
     telegram: TelegramSettings | None = None
     matrix: MatrixSettings | None = None
     whatsapp: WhatsAppSettings | None = None
+    web_secret: str | None = None
+    web_origins: tuple[str, ...] = ()
+    web_proxies: tuple[str, ...] = ()
 
     @property
     def state(self) -> Path:
-        """Where everything is kept that outlives a restart."""
+        """Folder for everything that outlives a restart."""
         return Path(self.state_folder) if self.state_folder else DEFAULT_STATE
 
     @property
@@ -117,6 +125,9 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         telegram=_telegram(environ),
         matrix=_matrix(environ),
         whatsapp=_whatsapp(environ),
+        web_secret=_secret(environ.get("WEB_SECRET") or ""),
+        web_origins=tuple(_origin(item) for item in _items(environ.get("WEB_ORIGINS") or "")),
+        web_proxies=tuple(_network(item) for item in _items(environ.get("WEB_PROXIES") or DEFAULT_PROXIES)),
     )
 
 
@@ -159,6 +170,33 @@ def _together(environ: Mapping[str, str], switch: str, *others: str) -> list[str
             f"{switch} is set, but {' and '.join(missing)} is not. Set what is missing, or unset {switch}."
         )
     return [environ[name] for name in (switch, *others)]
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _secret(value: str) -> str | None:
+    if value and len(value) < 32:
+        raise ConfigError("WEB_SECRET is too short to keep sessions safe. Use 32 random characters or more.")
+    return value or None
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or value != f"{parts.scheme}://{parts.netloc}":
+        raise ConfigError(
+            f"WEB_ORIGINS has '{value}', which is no origin. Write each as https://host or https://host:port, without "
+            "a path or a final slash, separated by commas."
+        )
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError as error:
+        raise ConfigError(f"WEB_PROXIES has '{value}', which is no IP address or network.") from error
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from bot.environment import QUIET
 
@@ -22,6 +23,8 @@ from bot.core.answering import Setting
 from bot.evaluation.live import LiveBot, live_bot
 from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.train import ROOT
+from tests.web.chat_page import browser_path
+from tests.web.site import Site
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +59,16 @@ def parse(model: str) -> Callable[[str], dict]:
 
 
 @pytest.fixture(scope="session")
-def bot(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBot]:
+def site() -> Iterator[Site]:
+    """A site of somebody else's that may embed the widget of `bot`."""
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bot(model: str, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBot]:
     """A running bot: both real processes, a store of its own."""
-    with live_bot(tmp_path_factory.mktemp("bot")) as running:
+    with live_bot(tmp_path_factory.mktemp("bot"), WEB_ORIGINS=site.url) as running:
         yield running
 
 
@@ -143,3 +153,14 @@ def channel(request: pytest.FixtureRequest, reachable: LiveBot, telegram_api: Te
         "matrix": lambda: request.getfixturevalue("matrix_people"),
     }
     return makers[request.param]()
+
+
+# Not for the whole session: while it is open its event loop counts as running, and asynchronous tests cannot run.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real browser; `scripts/browser.sh` finds it, and `make test` installs it where it can."""
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=quiet)
+        yield browser
+        browser.close()

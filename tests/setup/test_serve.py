@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from processes import child, children, command
 
 from bot import train
 from bot.errors import ConfigError, KnowledgeError, ModelError
 from bot.evaluation.live import live_bot
 from bot.knowledge.numbers import numbers
-from bot.serve import check
+from bot.serve import check, credentials
 from bot.settings import Settings, read_settings
 
 pytestmark = pytest.mark.server
@@ -41,9 +42,19 @@ def test_taken_port_is_told():
     assert "Traceback" not in result.stderr
 
 
-def test_open_host_is_refused():
-    result = serve(HOST="0.0.0.0")
-    assert result.returncode == 1 and "HOST is 0.0.0.0" in result.stderr and "Traceback" not in result.stderr
+def test_an_open_host_runs_without_the_rest_channel(tmp_path: Path, capsys):
+    settings = read_settings({"HOST": "0.0.0.0", "STATE_FOLDER": str(tmp_path)})
+    channels = yaml.safe_load(credentials(settings).read_text())
+    assert "bot.channels.web.Web" in channels and not [name for name in channels if "rest" in name]
+    assert "REST channel stays off" in capsys.readouterr().out
+    assert credentials(Settings()) == ROOT / "credentials.yml"
+
+
+@pytest.mark.parametrize("name", ["WEB_SECRET", "WEB_ORIGINS", "WEB_PROXIES"])
+@pytest.mark.parametrize("value", ["short", "https://site.example/path", "example.com"])
+def test_web_settings_that_cannot_be_used_are_told(name: str, value: str):
+    with pytest.raises(ConfigError, match=name):
+        read_settings({name: value})
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "70000"])

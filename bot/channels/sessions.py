@@ -1,0 +1,138 @@
+"""Web sessions: unguessable signed ids, and the little that the server remembers of a visitor."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.channels.limits import Bucket
+from bot.feedback import Vote
+
+PREFIX = "web-"
+MAX_SESSIONS = 5000
+IDLE_SECONDS = 3600
+# Replies that are kept for a visitor whose connection dropped; older ones are read from the tracker store.
+KEPT_REPLIES = 8
+# A person's typing: six messages at once, then one every two seconds.
+BURST, RATE = 6, 0.5
+_ID, _MARK = 32, 32
+
+
+class SessionIds:
+    """Issues session ids that nobody can guess, make up or move to another channel's conversation.
+
+    An id is a random number and its keyed digest, so a server that restarted, or another one with the same key,
+    knows its own ids again without having stored them.
+    """
+
+    def __init__(self, key: str) -> None:
+        """Keeps the key."""
+        self._key = key.encode()
+
+    def new(self) -> str:
+        """Gives a new id."""
+        number = secrets.token_hex(_ID // 2)
+        return f"{number}.{self._mark(number)}"
+
+    def sender(self, session_id: Any) -> str | None:
+        """Gives the sender behind an id of ours, else None."""
+        if not isinstance(session_id, str) or len(session_id) != _ID + 1 + _MARK or not session_id.isascii():
+            return None
+        number, _, mark = session_id.partition(".")
+        return PREFIX + number if hmac.compare_digest(mark, self._mark(number)) else None
+
+    def _mark(self, number: str) -> str:
+        return hmac.new(self._key, b"web-session:" + number.encode(), hashlib.sha256).hexdigest()[:_MARK]
+
+
+def read_key(secret: str | None, state: Path) -> str:
+    """Gives the signing key: the configured one, else a random one kept in the state folder."""
+    if secret:
+        return secret
+    state.mkdir(parents=True, exist_ok=True)
+    path = state / "web.key"
+    draft = state / f"web.key.{secrets.token_hex(4)}"
+    if not path.exists():
+        draft.touch(mode=0o600, exist_ok=False)
+        draft.write_text(secrets.token_hex(32), encoding="utf-8")
+        try:
+            os.link(draft, path)  # of two processes that start at once, the first one's key stays
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text(encoding="utf-8")
+
+
+@dataclass
+class Session:
+    """What the server remembers of one visitor; all of it can be lost, the store has the conversation.
+
+    Attributes:
+        sender: The conversation's id in the tracker store.
+        country: Id of the country that the site or the person named.
+        told_country: Whether the conversation knows that country.
+        seq: Number of the last reply.
+        replies: The last replies, for a visitor who comes back.
+        pending: Ids of messages that wait for their reply.
+        bucket: How fast the visitor may write.
+        votes: The visitor's thumbs, by turn.
+        turn_lock: Held for one turn, so that replies keep the order of the messages.
+        erased: Whether the visitor has deleted the conversation.
+    """
+
+    sender: str
+    country: str | None = None
+    told_country: bool = False
+    seq: int = 0
+    replies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_REPLIES))
+    pending: set[str] = field(default_factory=set)
+    bucket: Bucket = field(default_factory=lambda: Bucket(RATE, BURST))
+    votes: dict[str, Vote] = field(default_factory=dict)
+    turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    erased: bool = False
+
+    def keep(self, reply: dict[str, Any]) -> None:
+        """Remembers a reply."""
+        self.replies.append(reply)
+
+    def reply_to(self, turn: str) -> dict[str, Any] | None:
+        """Gives the reply to a message, if it is still remembered."""
+        return next((reply for reply in self.replies if reply["metadata"]["turn"] == turn), None)
+
+
+class Sessions:
+    """The sessions in this process's memory: the last used ones, and none for long."""
+
+    def __init__(self) -> None:
+        """Remembers nobody."""
+        self._sessions: OrderedDict[str, tuple[float, Session]] = OrderedDict()
+
+    def get(self, sender: str) -> Session:
+        """Gives the session of a sender, new if it is not remembered."""
+        now = time.monotonic()
+        _, session = self._sessions.pop(sender, (now, None))
+        session = session or Session(sender)
+        self._sessions[sender] = (now, session)
+        self._forget_old(now)
+        return session
+
+    def drop(self, sender: str) -> None:
+        """Forgets a session."""
+        self._sessions.pop(sender, None)
+
+    def _forget_old(self, now: float) -> None:
+        while self._sessions:
+            sender, (used, session) = next(iter(self._sessions.items()))
+            full = len(self._sessions) > MAX_SESSIONS
+            if session.pending or not (full or now - used > IDLE_SECONDS):
+                return
+            del self._sessions[sender]

@@ -1,0 +1,293 @@
+"""The web channel: socket.io for the widget and for other clients of Rasa's protocol, and the widget's files.
+
+A visitor is bound to a session id that the server issued and signed. Typed text can never be an intent, and buttons
+carry plain text, so a payload gives no more than typing does: everything passes the safety screen. Every message that
+is taken gets exactly one reply, also when the connection drops or the server restarts in between: the client sends it
+again under the same id, and the reply comes from memory, else from the stored conversation, else from a new turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import uuid
+from collections.abc import Callable
+from typing import Any, Dict, Optional, cast
+from urllib.parse import urlsplit
+
+from rasa.core.channels.channel import InputChannel
+from rasa.core.channels.socketio import SocketBlueprint
+from rasa.shared.core.events import SlotSet
+from sanic import Blueprint
+from socketio import AsyncServer
+
+from bot.channels.limits import Addresses, client_address
+from bot.channels.sessions import Session, SessionIds, Sessions, read_key
+from bot.channels.turns import OnNewMessage, erase, take_turn
+from bot.channels.web_messages import MAX_FRAME, Message, Refused, has_turn, read_message, reply, stored_reply
+from bot.channels.web_pages import add_pages
+from bot.channels.web_texts import about, known_country, number, numbered, sentence, welcome
+from bot.errors import ConfigError
+from bot.feedback import Feedback, Vote
+from bot.settings import Settings, read_settings
+
+_log = logging.getLogger(__name__)
+
+Ack = Dict[str, Any]
+MAX_PENDING = 3
+RETRY_MS = 2000
+SOCKETS_PER_ADDRESS, REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 100, 20, 200
+# Rasa's own switches that would open the conversations to any web page.
+FORBIDDEN_OPTIONS = ("--cors", "--enable-api")
+
+
+class Web(InputChannel):
+    """The channel of `credentials.yml`; its socket is at /socket.io, its pages are under /chat/."""
+
+    @classmethod
+    def name(cls) -> str:
+        """Names the channel."""
+        return "web"
+
+    @classmethod
+    def from_credentials(cls, credentials: Optional[Dict[str, Any]]) -> InputChannel:
+        """Makes the channel.
+
+        Raises:
+            ConfigError: Rasa was started with an option that takes the protection away.
+        """
+        used = [option for option in FORBIDDEN_OPTIONS if any(word.startswith(option) for word in sys.argv)]
+        if used:
+            raise ConfigError(
+                f"Rasa was started with {used[0]}, which lets any web page in. Leave it out; name the sites that may "
+                "embed the widget in WEB_ORIGINS."
+            )
+        return cls(read_settings())
+
+    def __init__(self, settings: Settings) -> None:
+        """Keeps the settings; nothing is opened yet."""
+        self._settings = settings
+
+    def url_prefix(self) -> str:
+        """Mounts the pages at the root."""
+        return "/chat"
+
+    def blueprint(self, on_new_message: OnNewMessage) -> Blueprint:
+        """Gives socket and pages (see parent)."""
+        sio = AsyncServer(
+            async_mode="sanic",
+            cors_allowed_origins=lambda origin, environ: self._may_connect(origin, environ),
+            max_http_buffer_size=MAX_FRAME,
+        )
+        blueprint = SocketBlueprint(sio, "/socket.io", "web", __name__)
+        add_pages(blueprint)
+        _Conversations(sio, self._settings, on_new_message).listen()
+        return blueprint
+
+    def _may_connect(self, origin: str | None, environ: Dict[str, Any]) -> bool:
+        """Tells whether a page may connect: the bot's own, or one of a listed site."""
+        own = {environ.get("HTTP_HOST"), str(environ.get("HTTP_X_FORWARDED_HOST") or "").split(",")[0].strip()}
+        return origin in self._settings.web_origins or (bool(origin) and urlsplit(str(origin)).netloc in own - {""})
+
+
+class _Conversations:
+    """Answers the events of all sockets."""
+
+    def __init__(self, sio: AsyncServer, settings: Settings, on_new_message: OnNewMessage) -> None:
+        self._sio = sio
+        self._settings = settings
+        self._on_new_message = on_new_message
+        self._ids = SessionIds(read_key(settings.web_secret, settings.state))
+        self._sessions = Sessions()
+        self._feedback = Feedback(settings.state / "feedback.db")
+        self._addresses = Addresses(SOCKETS_PER_ADDRESS, REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
+        # Sequence numbers begin anew with each process; the epoch tells clients so.
+        self._epoch = uuid.uuid4().hex[:8]
+        self._agent: Callable[[], Any] = lambda: None
+        self._turns: set[asyncio.Task[None]] = set()
+
+    def listen(self) -> None:
+        """Registers the events."""
+        self._sio.on("connect", self.connect)
+        self._sio.on("disconnect", self.disconnect)
+        events = (self.session_request, self.user_uttered, self.feedback, self.erase, self.about)
+        for event in events:
+            self._sio.on(event.__name__, self._guarded(event))
+
+    def _guarded(self, event: Callable[[str, Any], Any]) -> Callable[..., Any]:
+        """Wraps an event so that it always acknowledges, and never silently."""
+
+        async def guarded(sid: str, data: Any = None, *_: Any) -> Ack:
+            try:
+                visitor = await self._sio.get_session(sid)
+                if not self._addresses.allow(visitor.get("address")):
+                    raise Refused("web_slow_down")
+                return {"ok": True, **(await event(sid, data) or {})}
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                refusal = error if isinstance(error, Refused) else Refused("failure")
+                if refusal is not error:
+                    _log.error("the event %s failed: %s", event.__name__, type(error).__name__)
+                return await self._refuse(sid, refusal, shown=event == self.user_uttered and not has_turn(data))
+
+        return guarded
+
+    async def _refuse(self, sid: str, refusal: Refused, shown: bool) -> Ack:
+        """Says no politely; as a message too (`shown`) to clients that read no acknowledgements."""
+        text = sentence(refusal.phrase, self._settings.country)
+        if shown:
+            await self._sio.emit("bot_uttered", {"text": text}, to=sid)
+        return {"ok": False, "error": refusal.phrase, "text": text, "retry_ms": RETRY_MS}
+
+    async def connect(self, sid: str, environ: Dict[str, Any], auth: Any = None) -> bool:
+        """Lets a socket in, unless its address has too many."""
+        request = environ["sanic.request"]
+        self._agent = lambda: request.app.ctx.agent
+        address = client_address(request.ip, request.headers, self._settings.web_proxies)
+        if not self._addresses.connect(address):
+            return False
+        await self._sio.save_session(sid, {"address": address})
+        return True
+
+    async def disconnect(self, sid: str, *_: Any) -> None:
+        """Counts a socket out."""
+        self._addresses.disconnect((await self._sio.get_session(sid)).get("address"))
+
+    async def session_request(self, sid: str, data: Any) -> Ack:
+        """Binds the socket to a session: the one whose id it shows, else a new one. Then repeats what it missed."""
+        fields = data if isinstance(data, dict) else {}
+        session_id = fields.get("session_id")
+        if not self._ids.sender(session_id):
+            session_id = self._ids.new()
+        session = await self._bind(sid, cast(str, self._ids.sender(session_id)))
+        session.country = session.country or known_country(fields.get("country"))
+        await self._sio.emit("session_confirm", session_id, to=sid)
+        await self._replay(sid, session, fields)
+        return {"session_id": session_id, "epoch": self._epoch, "welcome": welcome(self._country(session))}
+
+    async def _bind(self, sid: str, sender: str) -> Session:
+        async with self._sio.session(sid) as visitor:
+            if visitor.get("sender") not in (None, sender):
+                await self._sio.leave_room(sid, visitor["sender"])
+            visitor["sender"] = sender
+        await self._sio.enter_room(sid, sender)
+        return self._sessions.get(sender)
+
+    async def _replay(self, sid: str, session: Session, fields: Dict[str, Any]) -> None:
+        last = fields.get("last_seq")
+        if fields.get("epoch") != self._epoch or not isinstance(last, int):
+            return  # another process numbered those; the client asks for each message that it misses a reply to
+        for made in list(session.replies):
+            if made["metadata"]["seq"] > last:
+                await self._sio.emit("bot_uttered", made, to=sid)
+
+    async def _session(self, sid: str, data: Any) -> Session:
+        """Gives the socket's session; a message may come before `session_request` and then shows the id itself."""
+        sender = (await self._sio.get_session(sid)).get("sender")
+        if sender:
+            return self._sessions.get(sender)
+        shown = self._ids.sender(data.get("session_id") if isinstance(data, dict) else None)
+        if not shown:
+            raise Refused("web_no_session")
+        return await self._bind(sid, shown)
+
+    async def user_uttered(self, sid: str, data: Any) -> None:
+        """Takes a message; its reply follows as `bot_uttered`."""
+        session = await self._session(sid, data)
+        message = read_message(data)
+        if message.turn in session.pending:
+            return
+        known = session.reply_to(message.turn)
+        if known:
+            await self._sio.emit("bot_uttered", known, to=sid)
+            return
+        if len(session.pending) >= MAX_PENDING or not session.bucket.take():
+            raise Refused("web_slow_down")
+        session.pending.add(message.turn)
+        task = asyncio.ensure_future(self._answer(session, message))
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+
+    async def _answer(self, session: Session, message: Message) -> None:
+        try:
+            async with session.turn_lock:
+                if session.erased:
+                    return
+                await self._sio.emit("bot_typing", {"on": True}, to=session.sender)
+                made = await self._stored(session, message.turn) if message.again else None
+                await self._deliver(session, made or await self._new_reply(session, message))
+        except Exception as error:  # whatever breaks, the visitor hears of it
+            _log.error("a reply was not delivered: %s", type(error).__name__)
+            await self._sio.emit(
+                "bot_uttered", reply([], session.sender, message.turn, message.text), to=session.sender
+            )
+        finally:
+            session.pending.discard(message.turn)
+            await self._sio.emit("bot_typing", {"on": bool(session.pending)}, to=session.sender)
+
+    async def _new_reply(self, session: Session, message: Message) -> Dict[str, Any]:
+        if session.country and not session.told_country:
+            await self._tell_country(session)
+        metadata = {"turn": message.turn}
+        messages = await take_turn(self._on_new_message, message.text, session.sender, Web.name(), metadata)
+        return reply(messages, session.sender, message.turn, message.text)
+
+    async def _tell_country(self, session: Session) -> None:
+        """Sets the slot `country` of a conversation to the site's, unless the person has named one."""
+        agent, sender = self._agent(), session.sender
+        async with agent.lock_store.lock(sender):
+            tracker = await agent.processor.fetch_tracker_and_update_session(sender)
+            if not tracker.get_slot("country"):
+                tracker.update(SlotSet("country", session.country))
+                await agent.processor.save_tracker(tracker)
+        session.told_country = True
+
+    async def _stored(self, session: Session, turn: str) -> Dict[str, Any] | None:
+        tracker = await self._agent().tracker_store.retrieve_full_tracker(session.sender)
+        return stored_reply(tracker, turn)
+
+    async def _deliver(self, session: Session, made: Dict[str, Any]) -> None:
+        custom = made["metadata"]["custom"]
+        named = numbered(custom)
+        if named:  # the conversation itself has it
+            session.country, session.told_country = named, True
+        session.seq += 1
+        made["metadata"].update(seq=session.seq, epoch=self._epoch, number=number(self._country(session)))
+        session.keep(made)
+        await self._sio.emit("bot_uttered", made, to=session.sender)
+        if custom.get("erase"):
+            self._forget(session)
+
+    async def feedback(self, sid: str, data: Any) -> None:
+        """Counts a thumb for the intents and facts of a reply; the client names the turn, the server knows the rest."""
+        session = await self._session(sid, data)
+        fields = data if isinstance(data, dict) else {}
+        turn, vote = str(fields.get("turn")), Vote(str(fields.get("value")), str(fields.get("reason") or ""))
+        made = (session.reply_to(turn) or await self._stored(session, turn)) if vote.valid else None
+        if not made:
+            raise Refused("web_not_text")
+        custom, before = made["metadata"]["custom"], session.votes.get(turn)
+        session.votes[turn] = vote
+        subjects = custom.get("intents") or [], custom.get("facts") or []
+        await asyncio.to_thread(self._feedback.count, *subjects, vote, before)
+
+    async def erase(self, sid: str, data: Any) -> None:
+        """Deletes the conversation, after the turn that is under way."""
+        session = await self._session(sid, data)
+        self._forget(session)
+        async with session.turn_lock:
+            await erase(self._agent(), session.sender)
+        await self._sio.emit("erased", to=session.sender)
+
+    def _forget(self, session: Session) -> None:
+        session.erased = True
+        self._sessions.drop(session.sender)
+
+    async def about(self, sid: str, data: Any) -> Ack:
+        """Gives the intended purpose, word for word."""
+        return {"text": about()}
+
+    def _country(self, session: Session) -> str | None:
+        return session.country or self._settings.country
