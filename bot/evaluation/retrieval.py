@@ -96,7 +96,7 @@ def compare_mixes() -> None:
     for mix in MIXES:
         index = QuestionIndex(known, load_encoder(), mix)
         texts = [plain(read(text)) for text in rows]
-        likeness = index.likeness(index.vectors(texts, load_encoder().encode(texts)))
+        likeness = index.likeness(texts, load_encoder().encode(texts))
         likeness[likeness > 0.999] = 0  # itself
         scores = index.by_key(likeness)
         best = np.argsort(-scores, axis=1)[:, :3]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -47,34 +46,37 @@ class QuestionIndex:
             analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2, dtype=np.float32
         ).fit(spoken)
         self.keys = tuple(sorted(set(keys)))
-        rows = defaultdict(list)
-        for row, key in enumerate(keys):
-            rows[key].append(row)
-        self.rows = tuple(np.array(rows[key]) for key in self.keys)
-        self._matrix = self.vectors(spoken, encoder.encode(spoken))
+        # Rows of one key stand together, so that its nearest question is found by one pass over all.
+        order = sorted(range(len(keys)), key=lambda row: keys[row])
+        self._starts = np.searchsorted([keys[row] for row in order], self.keys)
+        self.texts = [spoken[row] for row in order]
+        self._meanings = encoder.encode(self.texts)
+        self._spelled = self._spell(self.texts).T.tocsr()
 
-    def vectors(self, spoken: Sequence[str], meanings: Scores) -> csr_matrix:
-        """Gives texts as vectors of the index, from their plain form and their sentence vectors."""
-        parts = [
-            csr_matrix(meanings) * self._mix.meaning**0.5,
-            self._words.transform(spoken) * self._mix.words**0.5,
-            self._letters.transform(spoken) * self._mix.letters**0.5,
-        ]
-        return hstack(parts).tocsr()
+    def _spell(self, spoken: Sequence[str]) -> csr_matrix:
+        words, letters = self._words.transform(spoken), self._letters.transform(spoken)
+        return hstack([words * self._mix.words**0.5, letters * self._mix.letters**0.5]).tocsr()
 
-    def likeness(self, vectors: csr_matrix) -> Scores:
-        """Gives the likeness of texts to each known question, shape (texts, known questions)."""
-        return np.asarray((vectors @ self._matrix.T).todense(), dtype=np.float32)
+    def likeness(self, spoken: Sequence[str], meanings: Scores) -> Scores:
+        """Gives the likeness of texts to each known question, shape (texts, known questions).
+
+        Args:
+            spoken: Texts in plain form.
+            meanings: Their sentence vectors.
+        """
+        spelled = (self._spell(spoken) @ self._spelled).toarray()
+        return np.asarray(self._mix.meaning * (meanings @ self._meanings.T) + spelled, dtype=np.float32)
 
     def by_key(self, likeness: Scores) -> Scores:
         """Gives the likeness to each key: its nearest question, and the second nearest for steadiness."""
-        columns = []
-        for rows in self.rows:
-            nearest = np.sort(likeness[:, rows], axis=1)[:, -2:]
-            columns.append((nearest[:, -1] + nearest.mean(axis=1)) / 2)
-        return np.stack(columns, axis=1)
+        nearest = np.maximum.reduceat(likeness, self._starts, axis=1)
+        counts = np.diff([*self._starts, likeness.shape[1]])
+        below = np.where(likeness < np.repeat(nearest, counts, axis=1), likeness, -1.0)
+        second = np.maximum.reduceat(below, self._starts, axis=1)
+        second = np.where(second < 0, nearest, second)
+        return np.asarray(0.75 * nearest + 0.25 * second, dtype=np.float32)
 
     def search(self, text: str, meaning: Scores, count: int = 3) -> list[tuple[str, float]]:
         """Gives the nearest keys of a text in plain form, best first, with their likeness."""
-        scores = self.by_key(self.likeness(self.vectors([text], meaning)))[0]
+        scores = self.by_key(self.likeness([text], meaning))[0]
         return [(self.keys[place], float(scores[place])) for place in np.argsort(-scores)[:count]]
