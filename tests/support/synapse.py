@@ -88,16 +88,20 @@ def running_synapse(folder: Path) -> Iterator[Synapse]:
 
 
 def _environment() -> Path:
-    """Gives the Python that has Synapse; installs the locked packages once a lock."""
+    """Gives the Python that has Synapse; installs the locked packages once a lock.
+
+    It stands on the system's Python, not on this project's environment: the cache outlives the
+    folder in which the tests happen to run.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "muscle-spasm-assistant"
     home = cache / f"synapse-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
     python = home / "bin" / "python"
-    if (home / "installed").exists():
+    if (home / "installed").exists() and _starts(python):
         return python
     shutil.rmtree(home, ignore_errors=True)
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
     for command in (
-        [sys.executable, "-m", "venv", str(home)],
+        [_system_python(), "-m", "venv", str(home)],
         [*pip, "--no-deps", "--require-hashes", "-r", str(LOCK)],
     ):
         result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -106,6 +110,17 @@ def _environment() -> Path:
             raise NotInstallable(f"Synapse, the tests' Matrix server, could not be installed: {reason}")
     (home / "installed").touch()
     return python
+
+
+def _system_python() -> str:
+    return str(Path(sys.base_exec_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def _starts(python: Path) -> bool:
+    try:
+        return subprocess.run([python, "-c", "import synapse"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _config(folder: Path, port: int, shared_secret: str) -> dict[str, object]:
