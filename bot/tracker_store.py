@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from rasa.core.tracker_store import SQLTrackerStore
-from rasa.shared.core.events import Event
+from rasa.shared.core.events import BotUttered, Event
 from rasa.shared.core.trackers import DialogueStateTracker
 from sqlalchemy import create_engine, delete, event, insert
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import QueuePool
+
+from bot.core.turn import ERASE
 
 # The write-ahead log lets readers and the writer work at once. `normal` leaves out a wait for the disk at each
 # turn: after a power cut the last turn may be missing, but nothing is ever half-written.
@@ -50,8 +52,13 @@ class ConversationStore(SQLTrackerStore):
             self.sessionmaker = sessionmaker(bind=self.engine)
 
     async def save(self, tracker: DialogueStateTracker) -> None:
-        """Stores the events of the turn in one statement (the parent sends one for each)."""
+        """Stores the events of the turn in one statement (the parent sends one for each).
+
+        A conversation whose last reply says that it is deleted is deleted, whatever the channel.
+        """
         await self.stream_events(tracker)
+        if _erased(tracker):
+            return await self.erase(tracker.sender_id)
         with self.session_scope() as session:
             rows = [self._row(tracker.sender_id, event) for event in self._additional_events(session, tracker)]
             if rows:
@@ -80,3 +87,8 @@ class ConversationStore(SQLTrackerStore):
         stored = self._event_query(session, tracker.sender_id, fetch_events_from_all_sessions=False)
         count = stored.with_entities(self.SQLEvent.id).order_by(None).count()
         return itertools.islice(tracker.events, count, None)
+
+
+def _erased(tracker: DialogueStateTracker) -> bool:
+    said = next((event for event in reversed(tracker.events) if isinstance(event, BotUttered)), None)
+    return bool(said and (said.data.get("custom") or {}).get(ERASE))

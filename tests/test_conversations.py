@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from bot.evaluation.live import LiveBot, Reply
 from bot.knowledge.loader import load_knowledge
+from bot.train import ROOT
 
 pytestmark = [pytest.mark.model, pytest.mark.server]
 Chat = Callable[[str], Reply]
@@ -127,6 +129,48 @@ def test_false_alarm_is_taken_back_in_one_tap_and_a_second_emergency_is_answered
     resumed = chat(tap["payload"])
     assert resumed.custom["kind"] in {"answer", "smalltalk"} and "call" in resumed.text.lower()
     assert chat("now my left arm is numb and my chest is crushing").custom["kind"] == "emergency"
+
+
+@pytest.mark.parametrize("text", ["Call now", "call them now", "human please"])
+def test_asking_for_the_call_repeats_the_emergency_reply(chat: Chat, text: str):
+    alarm = chat("my chest feels tight and heavy")
+    assert chat(text).text == alarm.text
+
+
+@pytest.mark.parametrize("text", ["ok thanks", "bye", "hello"])
+def test_an_emergency_is_not_chatted_away(chat: Chat, text: str):
+    chat("my chest feels tight and heavy")
+    reply = chat(text)
+    assert reply.custom["kind"] == "smalltalk" and "still stands" in reply.text
+
+
+@pytest.mark.parametrize("key, kind", [("changeCountry", "clarify"), ("note", "summary"), ("person", "handoff")])
+def test_what_the_widgets_menu_sends_is_understood(chat: Chat, key: str, kind: str):
+    (text,) = re.findall(rf"{key}Text: '([^']+)'", (ROOT / "bot/web/src/labels.ts").read_text())
+    chat("my calf cramps after running")
+    assert chat(text).custom["kind"] == kind
+
+
+@pytest.mark.parametrize("text", ["delete my data", "start over"])
+def test_deleting_leaves_no_word_in_the_store(bot: LiveBot, text: str):
+    def kept() -> int:
+        with sqlite3.connect(bot.log.parent / "conversations.db") as store:
+            return store.execute("select count(*) from events where sender_id like ?", (f"%{sender}",)).fetchone()[0]
+
+    sender = bot.conversation()
+    bot.say("my calf cramps after running", sender)
+    assert kept() > 0
+    assert "deleted" in bot.say(text, sender).text
+    assert kept() == 0
+    assert bot.say("what about heat?", sender).custom["body_part"] is None
+
+
+def test_how_sure_names_all_documents_that_say_it(chat: Chat):
+    chat("what can I do about a calf cramp")
+    reply = chat("how sure is that")
+    said = reply.text.split("More than one of the five documents says:")[1].split("Only one")[0]
+    bullets = [line for line in said.splitlines() if line.startswith("•")]
+    assert bullets and all(line.count("[") > 1 for line in bullets), reply.text
 
 
 @pytest.mark.parametrize(

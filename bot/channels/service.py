@@ -24,6 +24,7 @@ from sanic.response import HTTPResponse
 from bot.channels.inbox import Event, Inbox, Part
 from bot.channels.replies import Reply, split
 from bot.channels.turns import MAX_CHARS, OnNewMessage, erase, failure, take_turn, typed
+from bot.core.turn import ERASE
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.nlu.safety_gate import RED_FLAG
@@ -302,7 +303,7 @@ class Service(InputChannel):
             take_turn(self._on_new_message, words, self.prefix + chat, self.name()), self.tidy(self.typing(chat))
         )
         reply = Reply.read(messages)
-        if reply.custom.get("erase"):
+        if reply.custom.get(ERASE):
             self.inbox.forget(chat)
         return self.render(reply)
 

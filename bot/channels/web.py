@@ -28,6 +28,7 @@ from bot.channels.turns import OnNewMessage, erase, take_turn
 from bot.channels.web_messages import MAX_FRAME, Message, Refused, has_turn, read_message, reply, stored_reply
 from bot.channels.web_pages import add_pages
 from bot.channels.web_texts import about, known_country, number, numbered, sentence, welcome
+from bot.core.turn import ERASE
 from bot.errors import ConfigError
 from bot.feedback import Feedback, Vote
 from bot.settings import Settings, read_settings
@@ -257,7 +258,7 @@ class _Conversations:
         made["metadata"].update(seq=session.seq, epoch=self._epoch, number=number(self._country(session)))
         session.keep(made)
         await self._sio.emit("bot_uttered", made, to=session.sender)
-        if custom.get("erase"):
+        if custom.get(ERASE):
             self._forget(session)
 
     async def feedback(self, sid: str, data: Any) -> None:

@@ -101,6 +101,11 @@ class Draft:
             self.listed.append(lead)
             self._sentence(f"• {fact.text}", group, elsewhere)
 
+    def tell_with(self, lead: str, supporting: tuple[str, ...]) -> None:
+        """Adds a fact as a bullet with the sources and caveats of all facts that say the same."""
+        self.listed.append(lead)
+        self._sentence(f"• {self.k.facts[lead].text}", supporting, "")
+
     def differ(self, disagreement_id: str) -> None:
         """Adds how the documents differ, with the sources of all sides and their caveats."""
         difference = self.k.disagreements[disagreement_id]

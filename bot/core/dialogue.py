@@ -177,7 +177,8 @@ def certainty(turn: Turn, state: State, setting: Setting) -> Reply:
     for leads, key in ((several[:3], "several_sources"), (single[:3], "one_source")):
         if leads:
             draft.say(k.phrases[key])
-            draft.tell(leads)
+        for lead in leads:
+            draft.tell_with(lead, _supporting(lead, k))
     topics = {k.facts[lead].topic for lead in groups}
     for difference in [d.id for d in k.disagreements.values() if d.topic in topics][:1]:
         draft.differ(difference)
@@ -296,12 +297,21 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
     return _reply("fallback", draft, turn, state, STARTERS)
 
 
-def small_talk(turn: Turn, state: State, setting: Setting) -> Reply:
-    """Answers a greeting, thanks, a goodbye or "are you a person?" in a line."""
+def small_talk(turn: Turn, state: State, setting: Setting, alarmed: bool = False) -> Reply:
+    """Answers a greeting, thanks, a goodbye or "are you a person?" in a line.
+
+    Args:
+        turn: The message.
+        state: The state before it.
+        setting: Knowledge base and numbers.
+        alarmed: Whether the bot's last words were an emergency reply; that is not chatted away.
+    """
     keys = {"greet": "greet", "thank": "thank", "goodbye": "goodbye", "bot_challenge": "bot"}
     key = keys.get(turn.intents[0], "greet")
     draft = setting.draft()
     draft.say(setting.k.phrases[key])
+    if alarmed:
+        draft.say(draft.phrase("still_stands"))
     if key == "greet":
         _introduce(draft, state)
     offers = STARTERS if key in ("greet", "bot") else ()
@@ -316,10 +326,11 @@ def handoff(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def restart(turn: Turn, state: State, setting: Setting) -> Reply:
-    """Forgets the conversation."""
+    """Forgets the conversation; the reply tells the store and the channel to delete what they keep."""
     draft = setting.draft()
     draft.say(setting.k.phrases["restart"])
-    return _reply("smalltalk", draft, turn, State(introduced=True), ())
+    reply, after = _reply("smalltalk", draft, turn, State(introduced=True), ())
+    return replace(reply, extra={t.ERASE: True}), after
 
 
 def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting, region: str | None = None) -> Reply:

@@ -143,6 +143,10 @@ class State:
         return cls(**values)
 
 
+# Key of a reply's `custom` object: what is kept of the conversation is deleted once the reply is given.
+ERASE = "erase"
+
+
 @dataclass(frozen=True)
 class Button:
     """A quick reply; tapping it sends `payload` as if the person had typed it."""
