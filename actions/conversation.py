@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from rasa_sdk import Tracker
-from rasa_sdk.events import EventType, FollowupAction, SlotSet
+from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.tracker_io import (
@@ -56,9 +56,8 @@ class ActionForget(Move):
         return "action_restart"
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
-        """Runs the move (see parent); no rule follows this intent, so listening is asked for."""
-        done = await super().run(dispatcher, tracker, domain)
-        return [*alarm_off(), *done, FollowupAction("action_listen")]
+        """Runs the move (see parent) and takes back any alarm."""
+        return [*alarm_off(), *await super().run(dispatcher, tracker, domain)]
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""

@@ -1,35 +1,97 @@
-"""Corrections of Rasa 3.6.21 that a setting cannot make; each says what it changes and why.
+"""Changes to Rasa 3.6.21 that a setting cannot make; each says what it changes and why.
 
 Applied by `bot.rasa_cli` before anything else of Rasa runs.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+import gc
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from graphlib import TopologicalSorter
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from rasa.core import run
 from rasa.core.actions.action import RemoteAction
+from rasa.engine.exceptions import GraphRunError
+from rasa.engine.graph import GraphNode
+from rasa.engine.runner.dask import DaskGraphRunner
+from rasa.utils.endpoints import DEFAULT_REQUEST_TIMEOUT, EndpointConfig
+
+# Shorter than the 5 seconds after which the action server closes a connection, so that none is used as it closes.
+KEPT_SECONDS = 2.0
 
 
-@lru_cache(maxsize=1)
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(RemoteAction.action_response_format_spec())
+def _trust_action_result(self: RemoteAction, result: dict[str, Any]) -> bool:
+    """Takes the action server's answer without comparing it with a JSON schema.
 
-
-def _validate_action_result(self: RemoteAction, result: dict[str, Any]) -> bool:
-    """Checks an action server's answer against Rasa's own schema.
-
-    Rasa checks the schema itself anew at every answer, the largest single cost of a turn. The schema never
-    changes, so it is prepared once.
-
-    Raises:
-        ValidationError: The answer is not in Rasa's format.
+    It is our own server, on loopback, and the check was the largest single cost of a turn. An answer that cannot be
+    read still fails the turn, and the person is told.
     """
-    _validator().validate(result)
     return True
 
 
+def _kept_session(self: EndpointConfig) -> AbstractAsyncContextManager[ClientSession]:
+    """Lends one client session again and again; Rasa opens a session and a connection for every action."""
+    session: ClientSession | None = self.__dict__.get("kept_session")
+    if session is None or session.closed:
+        session = ClientSession(
+            connector=TCPConnector(keepalive_timeout=KEPT_SECONDS),
+            headers=self.headers,
+            timeout=ClientTimeout(total=DEFAULT_REQUEST_TIMEOUT),
+        )
+        self.__dict__["kept_session"] = session
+    return nullcontext(session)
+
+
+Step = tuple[str, GraphNode, tuple[str, ...]]
+
+
+def _run_in_order(
+    self: DaskGraphRunner, inputs: Mapping[str, Any] | None = None, targets: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Runs the graph's components one after another, in an order that is worked out once.
+
+    Rasa asks Dask to plan and schedule the same few components anew at each run, two runs a turn.
+    """
+    names = tuple(targets or self._graph_schema.target_names)
+    orders: dict[tuple[str, ...], list[Step]] = self.__dict__.setdefault("orders", {})
+    if names not in orders:
+        orders[names] = _order(self, names)
+    done = {name: (name, value) for name, value in (inputs or {}).items()}
+    try:
+        for name, node, needed in orders[names]:
+            done[name] = node(*(done.get(each, each) for each in needed))
+    except RuntimeError as error:
+        raise GraphRunError("Error running runner.") from error
+    return dict(done[name] for name in names)
+
+
+def _order(self: DaskGraphRunner, names: Sequence[str]) -> list[Step]:
+    graph = self._build_dask_graph(self._graph_schema.minimal_graph_schema(list(names)))
+    needs = {name: needed for name, (_, *needed) in graph.items()}
+    sorted_names = TopologicalSorter(needs).static_order()
+    return [(name, graph[name][0], tuple(needs[name])) for name in sorted_names if name in graph]
+
+
+_load_agent = run.load_agent_on_start
+
+
+async def _load_and_settle(*args: Any) -> Any:
+    """Loads the model, then takes what is there out of the garbage collector's sight.
+
+    A full collection looks at every object of TensorFlow, spaCy and the model, and the person waits for it.
+    """
+    agent = await _load_agent(*args)
+    gc.collect()
+    gc.freeze()
+    return agent
+
+
 def apply() -> None:
-    """Puts the corrections in place."""
-    RemoteAction._validate_action_result = _validate_action_result
+    """Puts the changes in place."""
+    RemoteAction._validate_action_result = _trust_action_result
+    EndpointConfig.session = _kept_session
+    DaskGraphRunner.run = _run_in_order
+    run.load_agent_on_start = _load_and_settle

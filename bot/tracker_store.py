@@ -21,6 +21,8 @@ from bot.core.turn import ERASE
 # The write-ahead log lets readers and the writer work at once. `normal` leaves out a wait for the disk at each
 # turn: after a power cut the last turn may be missing, but nothing is ever half-written.
 PRAGMAS = ("journal_mode=wal", "synchronous=normal", "busy_timeout=5000")
+# Attribute of a tracker: how many of its events are stored. The conversation's lock keeps others from adding any.
+_STORED = "stored_events"
 
 
 @event.listens_for(Engine, "connect")
@@ -50,6 +52,8 @@ class ConversationStore(SQLTrackerStore):
             self.engine.dispose()
             self.engine = create_engine(url, poolclass=QueuePool, connect_args={"check_same_thread": False})
             self.sessionmaker = sessionmaker(bind=self.engine)
+        # Rasa logs the errors of the store, and they would quote the statement's values: people's words.
+        self.engine.hide_parameters = True
 
     async def save(self, tracker: DialogueStateTracker) -> None:
         """Stores the events of the turn in one statement (the parent sends one for each).
@@ -64,6 +68,7 @@ class ConversationStore(SQLTrackerStore):
             if rows:
                 session.execute(insert(self.SQLEvent), rows)
                 session.commit()
+        setattr(tracker, _STORED, len(tracker.events))
 
     async def erase(self, sender_id: str) -> None:
         """Deletes all that is stored of one conversation."""
@@ -82,10 +87,23 @@ class ConversationStore(SQLTrackerStore):
             "data": json.dumps(data),
         }
 
+    async def _retrieve(self, sender_id: str, fetch_events_from_all_sessions: bool) -> DialogueStateTracker | None:
+        """Reads a conversation (see parent): the events' column alone, and it remembers how many are stored."""
+        with self.session_scope() as session:
+            query = self._event_query(session, sender_id, fetch_events_from_all_sessions)
+            events = [json.loads(data) for (data,) in query.with_entities(self.SQLEvent.data)]
+        if not events:
+            return None
+        tracker = DialogueStateTracker.from_dict(sender_id, events, self.domain.slots)
+        setattr(tracker, _STORED, len(tracker.events))
+        return tracker
+
     def _additional_events(self, session: Session, tracker: DialogueStateTracker) -> Iterator[Event]:
-        """Gives the events that are not stored yet; counts ids only (the parent reads whole rows)."""
-        stored = self._event_query(session, tracker.sender_id, fetch_events_from_all_sessions=False)
-        count = stored.with_entities(self.SQLEvent.id).order_by(None).count()
+        """Gives the events that are not stored yet; they are counted only if the tracker was made elsewhere."""
+        count = getattr(tracker, _STORED, None)
+        if count is None:
+            stored = self._event_query(session, tracker.sender_id, fetch_events_from_all_sessions=False)
+            count = stored.with_entities(self.SQLEvent.id).order_by(None).count()
         return itertools.islice(tracker.events, count, None)
 
 

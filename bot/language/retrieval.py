@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from bot.language.encoder import SentenceEncoder
@@ -51,11 +50,9 @@ class QuestionIndex:
         self._starts = np.searchsorted([keys[row] for row in order], self.keys)
         self.texts = [spoken[row] for row in order]
         self._meanings = encoder.encode(self.texts)
-        self._spelled = self._spell(self.texts).T.tocsr()
-
-    def _spell(self, spoken: Sequence[str]) -> csr_matrix:
-        words, letters = self._words.transform(spoken), self._letters.transform(spoken)
-        return hstack([words * self._mix.words**0.5, letters * self._mix.letters**0.5]).tocsr()
+        # With their weights, and turned, as `likeness` multiplies them.
+        self._worded = (mix.words * self._words.transform(self.texts)).T.tocsr()
+        self._lettered = (mix.letters * self._letters.transform(self.texts)).T.tocsr()
 
     def likeness(self, spoken: Sequence[str], meanings: Scores) -> Scores:
         """Gives the likeness of texts to each known question, shape (texts, known questions).
@@ -64,8 +61,8 @@ class QuestionIndex:
             spoken: Texts in plain form.
             meanings: Their sentence vectors.
         """
-        spelled = (self._spell(spoken) @ self._spelled).toarray()
-        return np.asarray(self._mix.meaning * (meanings @ self._meanings.T) + spelled, dtype=np.float32)
+        spelled = self._words.transform(spoken) @ self._worded + self._letters.transform(spoken) @ self._lettered
+        return np.asarray(self._mix.meaning * (meanings @ self._meanings.T) + spelled.toarray(), dtype=np.float32)
 
     def by_key(self, likeness: Scores) -> Scores:
         """Gives the likeness to each key: its nearest question, and the second nearest for steadiness."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Optional, Tuple, Type
 
 import numpy as np
@@ -50,6 +51,8 @@ class LearnedScreen(GraphComponent):
         self._storage = storage
         self._resource = resource
         self._members: List[Tuple[Adapter, SentenceEncoder]] = []
+        # CTranslate2 computes outside Python's lock: the members' passes take the time of one.
+        self._threads = ThreadPoolExecutor(len(SEEDS), thread_name_prefix="learned-screen")
 
     @classmethod
     def create(
@@ -126,7 +129,9 @@ class LearnedScreen(GraphComponent):
         texts = [plain(doc)]
         if len(doc) > 1.5 * size:
             texts += [plain(doc[start : start + size]) for start in range(0, len(doc) - size // 2, size // 2)]
-        found = average([adapter.probabilities(encoder.pool(texts)) for adapter, encoder in self._members])
+        found = average(
+            list(self._threads.map(lambda member: member[0].probabilities(member[1].pool(texts)), self._members))
+        )
         worst: npt.NDArray[np.float32] = found[found[:, 0].argmin()]
         return worst
 
