@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
 from rasa_sdk import Tracker
 from rasa_sdk.events import EventType, SlotSet
@@ -13,7 +12,6 @@ from actions.tracker_io import (
     DIALOGUE,
     RED_FLAG_RESPONSE,
     SAFETY_REPLY,
-    SAFETY_RULE,
     Move,
     after_alarm,
     alarm_off,
@@ -21,6 +19,7 @@ from actions.tracker_io import (
     flagged_turn,
     send,
     turn_from,
+    warn,
 )
 from bot.core import checks, dialogue
 from bot.core.answering import Setting
@@ -36,8 +35,8 @@ class ActionSmallTalk(Move):
         """Names the action."""
         return "action_small_talk"
 
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
-        """Runs the move (see parent); after an emergency reply it says that this still stands."""
+    async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
+        """Makes the move (see parent); after an emergency reply it says that this still stands."""
         turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
         answer, after = dialogue.small_talk(turn, state, self.setting(tracker), after_alarm(tracker))
         send(dispatcher, answer)
@@ -55,9 +54,9 @@ class ActionForget(Move):
         """Names the action."""
         return "action_restart"
 
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
-        """Runs the move (see parent) and takes back any alarm."""
-        return [*alarm_off(), *await super().run(dispatcher, tracker, domain)]
+    async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
+        """Makes the move (see parent) and takes back any alarm."""
+        return [*alarm_off(), *await super().move(dispatcher, tracker)]
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
@@ -78,8 +77,8 @@ class MoveAfterAlarm(Move):
 
     says = Says.AGAIN
 
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
-        """Runs the move (see parent)."""
+    async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
+        """Makes the move (see parent)."""
         state = State.from_json(tracker.get_slot(DIALOGUE))
         alarmed = after_alarm(tracker)
         region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state.checking
@@ -93,15 +92,13 @@ class MoveAfterAlarm(Move):
         if alarmed:
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
             return []
-        return await super().run(dispatcher, tracker, domain)
+        return await super().move(dispatcher, tracker)
 
     def _warn(self, dispatcher: CollectingDispatcher, tracker: Tracker, region: str, state: State) -> list[EventType]:
         """Answers "yes" and "not sure" to a safety question."""
         question = checks.question(region, self._knowledge)
         reply = question.if_yes if question and self.says is Says.YES else checks.NOT_SURE
-        chosen = {SAFETY_RULE: checks.CHECK + region, SAFETY_REPLY: reply}
-        dispatcher.utter_message(response=RED_FLAG_RESPONSE, **chosen)
-        return [*(SlotSet(name, value) for name, value in chosen.items()), *events(tracker, state)]
+        return [*warn(dispatcher, checks.CHECK + region, reply), *events(tracker, state)]
 
 
 class ActionHandOff(MoveAfterAlarm):
@@ -203,11 +200,11 @@ class ActionSetCountry(Move):
         """Names the action."""
         return "action_set_country"
 
-    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
-        """Runs the move (see parent); an emergency reply is given again with the country's numbers."""
+    async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
+        """Makes the move (see parent); an emergency reply is given again with the country's numbers."""
         named = turn_from(tracker).ids(COUNTRY)
         if not named:
-            return await super().run(dispatcher, tracker, domain)
+            return await super().move(dispatcher, tracker)
         state = State.from_json(tracker.get_slot(DIALOGUE))
         if tracker.get_slot(SAFETY_REPLY):
             dispatcher.utter_message(response=RED_FLAG_RESPONSE, country=named[0])

@@ -21,6 +21,8 @@ DIALOGUE = "dialogue"
 RED_FLAG_RESPONSE = "utter_red_flag"
 FALLBACK = "nlu_fallback"
 ACTION_LISTEN = "action_listen"
+# The message's key for the question that the screen wants asked first (bot.nlu.safety_gate).
+SCREEN_QUESTION = "screen_question"
 SAFETY_RULE, SAFETY_REPLY = "safety_rule", "safety_reply"
 
 
@@ -38,7 +40,13 @@ class Move(Action, ABC):
         """Gives the reply and the state after it."""
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
-        """Runs the move (see parent)."""
+        """Runs the move (see parent); where the screen is unsure of a message, its question comes first."""
+        if question := _screen_question(tracker):
+            return warn(dispatcher, **question)
+        return await self.move(dispatcher, tracker)
+
+    async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
+        """Sends the reply and gives the events."""
         turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
         answer, after = self.reply(turn, state, self.setting(tracker))
         send(dispatcher, answer)
@@ -74,6 +82,18 @@ def _turn(latest: dict[str, Any]) -> Turn:
     guesses = tuple(guess["name"] for guess in latest.get("intent_ranking") or ())
     silent, language = bool(latest.get("documents_silent")), latest.get("foreign_language") or ""
     return Turn(tuple(intents), tuple(mentions), facts, silent, guesses, language)
+
+
+def _screen_question(tracker: Tracker) -> dict[str, str]:
+    """Gives rule and reply of the question that the screen wants asked about the latest message, if any."""
+    return tracker.latest_message.get(SCREEN_QUESTION) or {}
+
+
+def warn(dispatcher: CollectingDispatcher, rule: str, reply: str) -> list[EventType]:
+    """Sends a safety reply, one of the domain's responses, and gives the events that keep which it was."""
+    chosen = {SAFETY_RULE: rule, SAFETY_REPLY: reply}
+    dispatcher.utter_message(response=RED_FLAG_RESPONSE, **chosen)
+    return [SlotSet(name, value) for name, value in chosen.items()]
 
 
 def send(dispatcher: CollectingDispatcher, answer: Answer) -> None:

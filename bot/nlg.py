@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
 from rasa.shared.core.domain import Domain
@@ -48,7 +48,14 @@ class SafetyNLG(TemplatedNaturalLanguageGenerator):
         response = self.generate_from_slots(utter_action, slots, output_channel, **{**kwargs, **values})
         if response and response.get("custom", {}).get("rule"):
             response["custom"]["why"] = why(str(slots.get("safety_rule")))
+            response["custom"]["intents"] = _questions(tracker)
         return response
+
+
+def _questions(tracker: DialogueStateTracker) -> List[str]:
+    """Gives the intents of the latest message's questions."""
+    latest = tracker.latest_message
+    return list((latest.parse_data.get("questions") if latest else None) or [])
 
 
 @lru_cache(maxsize=256)

@@ -27,7 +27,7 @@ from bot.channels.turns import MAX_CHARS, OnNewMessage, erase, failure, take_tur
 from bot.core.turn import ERASE
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
-from bot.nlu.safety_gate import RED_FLAG
+from bot.nlu.safety_screen import SAFETY
 from bot.settings import Settings, read_settings
 
 _log = logging.getLogger(__name__)
@@ -292,7 +292,7 @@ class Service(InputChannel):
     async def _edited(self, event: Event) -> Planned:
         """Answers a changed message only if it speaks of danger; else asks before answering twice."""
         understood = await self._app.ctx.agent.parse_message(typed(event.words))
-        if understood["intent"]["name"] == RED_FLAG:
+        if understood.get(SAFETY):
             return await self.turn(event.chat, event.words)
         button = {"title": self._phrases["button_edited"], "payload": event.words}
         return self.render(Reply(self.phrase("edited"), (button,)))

@@ -343,16 +343,22 @@ def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting, region
         setting: Knowledge base and numbers.
         region: Region whose safety question was answered with no, if it was one.
     """
+    k = setting.k
     opening = setting.draft().phrase("false_alarm")
     if region:
         state = checks.denied(state, region)
+    if set(flagged.intents) & {goal.intent for goal in k.goals.values()}:
+        for part in flagged.ids(t.BODY_PART):
+            state = checks.answered(state, k.body_parts[part].region)
+        reply, after = ask(flagged, state, setting)
+        return replace(reply, text=f"{opening}\n\n{reply.text}"), after
     about = flagged if _details(flagged) else turn
     goals = (DESCRIBE,) if about.ids(t.BODY_PART) else state.goals
     if not goals:
         draft = setting.draft()
-        draft.say(draft.phrase("false_alarm"))
+        draft.say(opening)
         return _reply("smalltalk", draft, turn, state, STARTERS)
-    focus = _focus(about, state, goals, setting.k)
+    focus = _focus(about, state, goals, k)
     return answer(Request(turn.intents, goals, focus, opening), state, setting)
 
 

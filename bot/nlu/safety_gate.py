@@ -24,6 +24,9 @@ from bot.nlu.language_guesser import LANGUAGE
 from bot.nlu.safety_screen import REPLY, RULE, SAFETY
 
 RED_FLAG = "red_flag"
+# The key under which a question to ask first travels to the action server; the message keeps its intent, so that it is
+# answered once the danger is denied.
+QUESTION = "screen_question"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
@@ -45,10 +48,11 @@ class SafetyGate(GraphComponent):
         """Applies the verdict on each message."""
         for message in messages:
             verdict = message.get(SAFETY) or {}
-            # A question in English helps nobody who does not read it; the sentence in their language has the number.
-            unread = message.get(LANGUAGE) and region_of(verdict.get(REPLY))
-            if verdict and not unread:
+            if verdict and not region_of(verdict[REPLY]):
                 self._override(message, verdict)
+            # A question in English helps nobody who does not read it; the sentence in their language has the number.
+            elif verdict and not message.get(LANGUAGE):
+                message.set(QUESTION, verdict, add_to_output=True)
         return messages
 
     def _override(self, message: Message, verdict: Dict[str, str]) -> None:

@@ -15,12 +15,15 @@ def executor() -> ActionExecutor:
     return executor
 
 
-async def run(executor: ActionExecutor, action: str, intent: str, entities=(), slots=None, events=()) -> dict:
+async def run(
+    executor: ActionExecutor, action: str, intent: str, entities=(), slots=None, events=(), question=None
+) -> dict:
     message = {
         "text": "x",
         "intent": {"name": intent, "confidence": 1.0},
         "entities": [{"entity": kind, "value": value} for kind, value in entities],
         "questions": [intent],
+        "screen_question": question,
     }
     tracker = {
         "sender_id": "t", "slots": slots or {}, "latest_message": message, "events": list(events), "paused": False,
@@ -130,6 +133,26 @@ async def test_answers_to_the_screens_own_question(executor):
     assert yes["responses"][0]["safety_reply"] == "emergency-now"
     no = await run(executor, "action_deny", "deny", slots=doubt, events=[asked])
     assert no["responses"][0]["custom"]["kind"] in ("answer", "smalltalk") and slots(no)["safety_reply"] is None
+
+
+@pytest.mark.parametrize("action", ["action_answer", "action_small_talk", "action_affirm", "action_set_country"])
+async def test_the_screens_question_comes_before_any_answer(executor, action):
+    result = await run(executor, action, "ask_causes", question={"rule": "learned-screen", "reply": "check-any"})
+    (message,) = result["responses"]
+    assert message["response"] == "utter_red_flag" and message["safety_reply"] == "check-any"
+    assert slots(result) == {"safety_rule": "learned-screen", "safety_reply": "check-any"}
+
+
+async def test_what_was_asked_is_answered_once_the_danger_is_denied(executor):
+    events = [
+        {"event": "user", "parse_data": {"intent": {"name": "ask_prevention"}, "entities": []}},
+        {"event": "bot", "metadata": {"utter_action": "utter_red_flag"}},
+        {"event": "user", "parse_data": {"intent": {"name": "deny"}, "entities": []}},
+    ]
+    doubt = {"safety_reply": "check-any", "safety_rule": "learned-screen"}
+    result = await run(executor, "action_deny", "deny", slots=doubt, events=events)
+    custom = result["responses"][0]["custom"]
+    assert custom["kind"] == "answer" and custom["intents"] == ["ask_prevention"] and custom["facts"]
 
 
 async def test_country_is_kept_and_its_number_given(executor):

@@ -13,7 +13,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from bot.nlu.concept_extractor import ConceptExtractor
 from bot.nlu.intent_classifier import QUESTIONS, QuestionClassifier
 from bot.nlu.language_reader import DOC, LanguageReader
-from bot.nlu.safety_gate import SafetyGate
+from bot.nlu.safety_gate import QUESTION, SafetyGate
 from bot.nlu.safety_screen import FAILED, SAFETY, SafetyScreen
 from bot.nlu.sentence_encoder import SentenceEmbedder
 
@@ -109,6 +109,20 @@ def test_gate_overrides_intent_ranking_and_questions(storage, context):
     assert message.get(QUESTIONS) == ["red_flag"]
     values = {entity["entity"]: entity["value"] for entity in message.get("entities")}
     assert values == {"body_part": "back", "safety_rule": "some-rule", "safety_reply": "some-reply"}
+
+
+def test_gate_asks_about_what_is_unsure_and_keeps_the_intent(storage, context):
+    unsure = {"rule": "some-rule", "reply": "check-any"}
+    message = Message(data={"text": "x", "intent": {"name": "ask_causes"}, SAFETY: unsure})
+    create(SafetyGate, storage, context).process([message])
+    assert message.get("intent")["name"] == "ask_causes" and message.get(QUESTION) == unsure
+
+
+def test_gate_asks_nobody_in_a_language_they_do_not_read(storage, context):
+    unsure = {"rule": "some-rule", "reply": "check-any"}
+    message = Message(data={"text": "x", "intent": {"name": "nlu_fallback"}, SAFETY: unsure, "foreign_language": "es"})
+    create(SafetyGate, storage, context).process([message])
+    assert message.get(QUESTION) is None
 
 
 def test_gate_leaves_a_clear_message_alone(storage, context):
