@@ -79,9 +79,12 @@ def _turn(latest: dict[str, Any]) -> Turn:
         for entity in latest.get("entities") or []
     ]
     facts = tuple(fact for fact in latest.get("facts") or () if fact in load_knowledge().facts)
+    near = tuple(
+        (fact, likeness) for fact, likeness in latest.get("near_facts") or () if fact in load_knowledge().facts
+    )
     guesses = tuple(guess["name"] for guess in latest.get("intent_ranking") or ())
     silent, language = bool(latest.get("documents_silent")), latest.get("foreign_language") or ""
-    return Turn(tuple(intents), tuple(mentions), facts, silent, guesses, language)
+    return Turn(tuple(intents), tuple(mentions), facts, silent, guesses, language, near)
 
 
 def _screen_question(tracker: Tracker) -> dict[str, str]:

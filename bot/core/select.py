@@ -85,7 +85,8 @@ def _ranked(goal_id: str, focus: Focus, k: Knowledge) -> tuple[_Candidate, ...]:
     focus = _narrowed(goal, focus, k)
     leads = (fact.id for fact in k.facts.values() if not fact.same_as)
     scored = (_candidate(lead, goal, focus, k) for lead in leads)
-    return tuple(_about_subject(_spread([candidate for candidate in scored if candidate is not None])))
+    found = [candidate for candidate in scored if candidate is not None]
+    return tuple(_about_subject(_spread(found, several=len(focus.topics) > 1)))
 
 
 def _narrowed(goal: Goal, focus: Focus, k: Knowledge) -> Focus:
@@ -102,9 +103,10 @@ def _about_subject(found: list[_Candidate]) -> list[_Candidate]:
     return fitting or about or found
 
 
-def _crowding(candidate: _Candidate, taken: Counter[str]) -> float:
-    """Gives what a fact loses to facts of its topic already taken; none if it is about what was named."""
-    return 0.0 if candidate.trigger or candidate.subject else SAME_TOPIC_AGAIN * taken[candidate.topic]
+def _crowding(candidate: _Candidate, taken: Counter[str], several: bool) -> float:
+    """Gives what a fact loses to facts of its topic already taken; none if it is about the one thing named."""
+    named = candidate.trigger or (candidate.subject and not several)
+    return 0.0 if named else SAME_TOPIC_AGAIN * taken[candidate.topic]
 
 
 def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate | None:
@@ -169,14 +171,19 @@ def _shares(left: Collection[str], right: Collection[str]) -> bool:
     return any(item in right for item in left)
 
 
-def _spread(candidates: list[_Candidate]) -> list[_Candidate]:
-    """Orders candidates by score, each topic losing ground with each fact already taken from it."""
+def _spread(candidates: list[_Candidate], several: bool) -> list[_Candidate]:
+    """Orders candidates by score, each topic losing ground with each fact already taken from it.
+
+    Args:
+        candidates: The facts that fit.
+        several: Whether several topics were named ("stretching or massage?"), so that all get their turn.
+    """
     # Of equal ones the first in its document comes first: sorting keeps the knowledge base's order.
     rest = sorted(candidates, key=lambda candidate: -candidate.score)
     taken: Counter[str] = Counter()
     ordered: list[_Candidate] = []
     while rest:
-        best = max(rest, key=lambda candidate: candidate.score - _crowding(candidate, taken))
+        best = max(rest, key=lambda candidate: candidate.score - _crowding(candidate, taken, several))
         rest.remove(best)
         taken[best.topic] += 1
         ordered.append(best)

@@ -11,6 +11,8 @@ BODY_PART, TRIGGER, CONDITION, MEDICINE = "body_part", "trigger", "condition", "
 DURATION, SEVERITY, TOPIC, NOT_COVERED = "duration", "severity", "topic", "not_covered"
 TERM = "term"
 ORDINAL, SIDE, CUE, COUNTRY = "ordinal", "side", "cue", "country"
+# A cue: what follows is not what is asked about ("besides tablets").
+SET_ASIDE = "set_aside"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 
@@ -43,6 +45,7 @@ class Turn:
         silent: Whether it is nearer to questions that the documents do not answer.
         guesses: The likeliest intents of a message that was not understood, best first.
         language: Code of the language, if it is another than English.
+        near: Leading facts near the message, sure or not, with their likeness (0 to 1), best first.
     """
 
     intents: tuple[str, ...]
@@ -51,6 +54,7 @@ class Turn:
     silent: bool = False
     guesses: tuple[str, ...] = ()
     language: str = ""
+    near: tuple[tuple[str, float], ...] = ()
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Gives the canonical values of one kind, without repeats."""

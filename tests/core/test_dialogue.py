@@ -115,7 +115,7 @@ def test_personal_decision_is_declined_and_stays_declined(setting: Setting):
 def test_sources_are_those_of_the_last_answer(setting: Setting):
     answered, state = d.ask(turn("ask_prevention", body_part="back"), State(), setting)
     reply, _ = d.sources(turn("ask_source"), state, setting)
-    assert reply.kind == "source" and {s.title for s in answered.sources} == {s.title for s in reply.sources}
+    assert reply.kind == "answer" and {s.title for s in answered.sources} == {s.title for s in reply.sources}
     assert "not a doctor" in reply.text
 
 
