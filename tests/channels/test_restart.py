@@ -165,7 +165,7 @@ def run(
                 person.say(f"cramp in my {place}")
         with live_bot(folder, **environment, **(server.environment if server else {})) as bot:
             expected = sum(run.crowd.replies.values())
-            run.api.wait(lambda: sum(len(chat.sent) for chat in run.api.chats.values()) >= expected, 150)
+            run.api.wait(lambda: sum(len(chat.sent) for chat in run.api.chats.values()) >= expected, 300)
             run.api.settle(2)
             for name, person in run.people.items():
                 while len(answers(run.heard[name])) < len(PLACES):
