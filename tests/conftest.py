@@ -134,20 +134,28 @@ def reachable(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def matrix_people(synapse: Synapse | None) -> Iterator[messengers.Matrix]:
-    """People on Matrix."""
+    """People on Matrix; they leave after the test, since each one's client keeps the home server busy."""
     if synapse is None:
         pytest.skip("Synapse, the tests' Matrix server, could not be installed here")
     with messengers.matrix(synapse) as people:
         yield people
 
 
-@pytest.fixture(params=["rest", "telegram", "matrix", "sms"])
+@pytest.fixture
+def web_people(reachable: LiveBot) -> Iterator[messengers.Web]:
+    """Visitors of the bot's own page."""
+    with messengers.web(reachable) as people:
+        yield people
+
+
+@pytest.fixture(params=["rest", "web", "telegram", "matrix", "sms"])
 def channel(request: pytest.FixtureRequest, reachable: LiveBot, telegram_api: TelegramApi) -> messengers.Channel:
     """Each channel in turn."""
     makers = {
         "rest": lambda: messengers.Rest(reachable),
+        "web": lambda: request.getfixturevalue("web_people"),
         "telegram": lambda: messengers.Telegram(telegram_api),
         "sms": lambda: messengers.Sms(request.getfixturevalue("gateway")),
         "matrix": lambda: request.getfixturevalue("matrix_people"),

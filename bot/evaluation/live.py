@@ -68,12 +68,12 @@ def free_port() -> int:
 
 @contextmanager
 def live_bot(folder: Path, **environment: str) -> Iterator[LiveBot]:
-    """Runs the bot as `make run` does, its conversations and log in `folder`.
+    """Runs the bot as `make run` does, its conversations and log in `folder`; on a free port unless PORT is given.
 
     Raises:
         RuntimeError: It did not come up; the message holds the end of its log.
     """
-    port = free_port()
+    port = int(environment.get("PORT") or free_port())
     log = folder / "bot.log"
     variables = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "STATE_FOLDER": str(folder), **environment}
     with log.open("wb") as stream:
