@@ -43,6 +43,7 @@ class Turn:
         silent: Whether it is nearer to questions that the documents do not answer.
         guesses: The likeliest intents of a message that was not understood, best first.
         language: Code of the language, if it is another than English.
+        nearest: The known question of ours that is most like it, or "".
     """
 
     intents: tuple[str, ...]
@@ -51,6 +52,7 @@ class Turn:
     silent: bool = False
     guesses: tuple[str, ...] = ()
     language: str = ""
+    nearest: str = ""
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Gives the canonical values of one kind, without repeats."""
@@ -145,6 +147,9 @@ class State:
 
 # Key of a reply's `custom` object: what is kept of the conversation is deleted once the reply is given.
 ERASE = "erase"
+# Key of a reply's `custom` object: what was asked and not answered, in words of ours ({"why", "label", "introduced"}).
+UNSERVED = "unserved"
+NOT_UNDERSTOOD, UNANSWERED, NOT_COVERED, LANGUAGE = "not_understood", "unanswered", "not_covered", "language"
 
 
 @dataclass(frozen=True)

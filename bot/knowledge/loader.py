@@ -64,7 +64,7 @@ class Knowledge:
     glossary: Mapping[str, schema.Term]
     languages: Mapping[str, schema.Language]
     questions: Mapping[str, tuple[str, ...]]
-    unanswered: tuple[str, ...]
+    unanswered: Mapping[str, str]  # from question to subject
     cautions_of: Mapping[str, tuple[str, ...]]
     followers_of: Mapping[str, tuple[str, ...]]
     digest: str
@@ -142,7 +142,7 @@ class _Reader:
             languages=self._records("languages.yml", "languages", schema.Language),
             glossary=self._records("glossary.yml", "terms", schema.Term),
             questions=_inverse((row["fact"], text) for row in self._asked("questions") for text in row["texts"]),
-            unanswered=tuple(text for row in self._asked("unanswered") for text in row["texts"]),
+            unanswered=MappingProxyType({t: row["topic"] for row in self._asked("unanswered") for t in row["texts"]}),
             cautions_of=_inverse((fact, c.id) for c in cautions.values() for fact in c.facts),
             followers_of=_inverse((f.same_as, f.id) for f in facts.values() if f.same_as),
             digest=knowledge_digest(self._folder),
