@@ -51,7 +51,7 @@ def test_report_lists_the_most_frequent_first(feedback: Feedback, knowledge: Kno
     assert [row.split()[0] for row in asked] == ["6", "3", "1"] and "(ask_treatment)" in asked[1]
     told = section(text, "What is told most")
     assert knowledge.facts[TOLD].text in told[0] and "gone-fact (no longer there)" in told[1]
-    assert "1 of 302 facts were told" in text
+    assert f"1 of {len(knowledge.facts)} facts were told" in text
 
 
 def test_what_is_not_understood_is_grouped_by_subject(feedback: Feedback, knowledge: Knowledge):
@@ -78,7 +78,7 @@ def test_long_lists_are_cut(tmp_path: Path, knowledge: Knowledge):
     counts = Feedback(tmp_path / FILE)
     counts.heard({"kind": "answer", "facts": list(knowledge.facts)})
     rows = section(Report(counts.asked(), [], knowledge).text(), "What is told most")
-    assert len(rows) == 16 and rows[-1].strip() == "and 287 more"
+    assert len(rows) == 16 and rows[-1].strip() == f"and {len(knowledge.facts) - 15} more"
 
 
 def test_report_says_that_nothing_was_counted_yet(tmp_path: Path):
