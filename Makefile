@@ -5,7 +5,7 @@ export RASA_TELEMETRY_ENABLED := false
 BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run chat train test check knowledge preview report facts-reached evaluate \
+.PHONY: help setup setup-dev run chat train test check knowledge document preview report facts-reached evaluate \
   evaluate-safety screen lock clean
 
 help:  ## Show what can be done
@@ -28,6 +28,9 @@ train: setup  ## Train the model if its inputs changed (FORCE=1: always)
 
 knowledge: setup  ## Check the knowledge base and write the files made from it
 	@$(PY) -m bot.generate && echo "The knowledge base is sound."
+
+document: setup  ## Note the words of a new source document (FILE=text.txt), which ours must not repeat
+	@$(PY) -m bot.document $(FILE)
 
 preview: setup-dev  ## Show every answer for every part of the body as one page (results/preview.html)
 	@$(PY) -m bot.evaluation.preview

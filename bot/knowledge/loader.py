@@ -23,6 +23,7 @@ from bot.knowledge.safety import load_safety
 from bot.knowledge.schema import ANY, Record
 
 FOLDER = Path(__file__).parent
+DOCUMENT_PHRASES = "document_phrases.txt"
 WORDS_IN_A_ROW = 8  # shared rule: facts carry over, wording does not
 # Numbers of documents, in words.
 NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
@@ -363,7 +364,7 @@ def _check_wording(k: Knowledge, folder: Path) -> Iterable[str]:
                     f"facts/{fact.doc}.yml: {fact.id}: text: must carry the caution '{caution.id}' in its "
                     f"words; reword it to match {caution.wording}"
                 )
-    taken = frozenset((folder / "document_phrases.txt").read_text(encoding="utf-8").split())
+    taken = frozenset((folder / DOCUMENT_PHRASES).read_text(encoding="utf-8").split())
     for key, phrase in k.phrases.items():
         for name in sorted(set(_NAME.findall(phrase)) - FILLED_IN):
             yield f"phrases.yml: {key}: {{{name}}} is filled in nowhere; correct the name{perhaps(name, FILLED_IN)}"
