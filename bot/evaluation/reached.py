@@ -23,6 +23,7 @@ REPORT = ROOT / "docs" / "facts-reached.md"
 NEXT = " → "
 # A fact that fewer of its questions bring than this share is listed as hard to ask for.
 WEAK = 0.5
+WARNINGS = frozenset({"emergency", "urgent", "crisis", "safety_check"})
 _ROW = re.compile(r"^\| `([\w-]+)` \| ([^|]+) \|", re.MULTILINE)
 
 Conversation = tuple[str, ...]
@@ -37,20 +38,24 @@ class Reached:
         conversation: What the person types, message by message; None if nothing brought it up.
         direct: How many of its questions bring it at once.
         asked: How many questions it has.
+        warned: Its questions that got a warning or a safety question instead of an answer.
     """
 
     fact: str
     conversation: Conversation | None
     direct: int
     asked: int
+    warned: tuple[str, ...] = ()
 
 
 def reach(fact: str, bot: LiveBot, k: Knowledge) -> Reached:
     """Asks a fact's questions and, if none brings it at once, goes on as a person would."""
-    direct = [text for text in k.questions[fact] if brings((text,), fact, bot)]
+    replies = {text: bot.say(text, bot.conversation()) for text in k.questions[fact]}
+    direct = [text for text, reply in replies.items() if _tells(reply, fact)]
+    warned = tuple(text for text, reply in replies.items() if reply.custom.get("kind") in WARNINGS)
     longer = (talk for text in k.questions[fact] for talk in _longer(text, fact, bot, k)) if not direct else ()
     conversation = (direct[0],) if direct else next(iter(longer), None)
-    return Reached(fact, conversation, len(direct), len(k.questions[fact]))
+    return Reached(fact, conversation, len(direct), len(replies), warned)
 
 
 def brings(conversation: Conversation, fact: str, bot: LiveBot) -> bool:
@@ -93,6 +98,10 @@ def report(reached: Mapping[str, Reached], k: Knowledge) -> str:
     for title, items in (("Not reached", missing), ("Hard to ask for: fewer than half of the questions work", weak)):
         if items:
             lines += [f"## {title}", "", *(f"- `{item.fact}` ({item.direct} of {item.asked})" for item in items), ""]
+    warned = [text for item in reached.values() for text in item.warned]
+    lines += ["## Answered with a warning or a safety question first", ""]
+    lines += [f"{len(warned)} questions. Most of them only ask; those are false alarms.", ""]
+    lines += [*(f"- {text}" for text in warned), ""]
     for document in k.documents.values():
         facts = [fact for fact in k.facts.values() if fact.doc == document.id]
         lines += [f"## {document.title}", "", "| fact | what to type | what it says | questions |"]
