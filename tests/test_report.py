@@ -92,14 +92,15 @@ def test_report_says_that_nothing_was_counted_yet(tmp_path: Path):
 @pytest.mark.server
 def test_what_the_running_bot_does_not_answer_is_counted_in_our_words(bot, knowledge: Knowledge):
     sender = bot.conversation()
-    for text in ("my calf cramps", "qwxz blorf zzgh", "wie geht es dir heute mein lieber freund"):
+    for text in ("my calf cramps", "qwxz blorf zzgh", "who won the football last night"):
         bot.say(text, sender)
     counts, until = Feedback(bot.log.parent / FILE), time.monotonic() + 20
     kinds: set[tuple[str, str]] = set()
-    while ("language", "de") not in kinds and time.monotonic() < until:  # counting takes its time after the reply
+    wanted = {("reply", "answer"), ("reply", "fallback"), ("intent", "describe_problem")}
+    while not wanted <= kinds and time.monotonic() < until:  # counting takes its time after the reply
         time.sleep(0.1)
         kinds = {(row.kind, row.id) for row in counts.asked()}
-    assert {("reply", "answer"), ("reply", "fallback"), ("intent", "describe_problem"), ("language", "de")} <= kinds
+    assert wanted <= kinds
     ours = {"", *knowledge.unanswered, *(text for asked in knowledge.questions.values() for text in asked)}
     ours |= {fact.text for fact in knowledge.facts.values()}
     assert {id_ for kind, id_ in kinds if kind in ("not_understood", "unanswered")} <= ours
