@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,8 @@ from playwright.sync_api import Browser, sync_playwright
 from bot.environment import QUIET
 
 os.environ.update(QUIET)
+# Turns that run in this process must not write into the state of a bot that somebody uses.
+os.environ.setdefault("STATE_FOLDER", tempfile.mkdtemp(prefix="state-"))
 
 import messengers
 from gateway import Gateway

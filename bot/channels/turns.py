@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 
+from bot.channels.counting import count_turn
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.settings import read_settings
@@ -67,6 +68,7 @@ async def take_turn(
         raise
     except Exception as error:
         _log.error("a turn failed: %s", type(error).__name__)
+    count_turn(typed(text), collector.messages)
     spoken = any((message.get("text") or "").strip() for message in collector.messages)
     return collector.messages if spoken else failure(sender)
 

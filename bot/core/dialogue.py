@@ -18,6 +18,7 @@ from bot.core.answering import (
     bar_self_care,
     bars,
     understood,
+    without_self_care,
 )
 from bot.core.compose import Draft, goal_buttons, join, place_buttons, section_name
 from bot.core.select import choose, safe
@@ -49,7 +50,8 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
     focus = _focus(turn, state, goals, k)
     missing = _follow_up(turn, state, k) if turn.facts else _not_covered(turn, k) or _follow_up(turn, state, k)
     if missing:
-        return _answer_not_covered(missing, turn, goals, focus, state, setting)
+        reply = _answer_not_covered(missing, turn, goals, focus, state, setting)
+        return _unserved(reply, t.NOT_COVERED, missing, state)
     if goals == (DESCRIBE,) and not focus.body_parts and not state.asked_place:
         return _ask_place(turn, goals, focus, state, setting)
     if _check_first(goals, focus, state, k):
@@ -65,7 +67,8 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
     if goals == ("diagnosis",):
         opening = k.phrases["no_diagnosis"]
     elif turn.silent and not _subjects(turn):
-        opening = k.phrases["silent"]
+        request = Request(turn.intents, goals, focus, k.phrases["silent"], found=turn.facts)
+        return _unserved(answer(request, state, setting), t.UNANSWERED, turn.nearest, state)
     return answer(Request(turn.intents, goals, focus, opening, found=turn.facts), state, setting)
 
 
@@ -284,7 +287,7 @@ def _did_you_mean(turn: Turn, state: State, setting: Setting) -> Reply | None:
         return None
     draft = setting.draft()
     draft.say(k.phrases["did_you_mean"])
-    return _reply("fallback", draft, turn, state, goals)
+    return _unserved(_reply("fallback", draft, turn, state, goals), t.NOT_UNDERSTOOD, turn.nearest, state)
 
 
 def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
@@ -292,7 +295,7 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
     if turn.language in setting.k.languages:
         draft = setting.draft()
         draft.say(draft.fill(setting.k.languages[turn.language].text))
-        return _reply("fallback", draft, turn, state, ())
+        return _unserved(_reply("fallback", draft, turn, state, ()), t.LANGUAGE, turn.language, state)
     if state.kind == "decline":
         return decline(turn, state, setting)
     if (state.pending or "out_of_scope" not in turn.intents) and turn.ids(t.BODY_PART):
@@ -310,7 +313,7 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
         return guessed
     draft = setting.draft()
     draft.say(setting.k.phrases["fallback"], setting.k.phrases["fallback_help"])
-    return _reply("fallback", draft, turn, state, STARTERS)
+    return _unserved(_reply("fallback", draft, turn, state, STARTERS), t.NOT_UNDERSTOOD, turn.nearest, state)
 
 
 def small_talk(turn: Turn, state: State, setting: Setting, alarmed: bool = False) -> Reply:
@@ -631,11 +634,13 @@ def _continue(intents: tuple[str, ...], goals: tuple[str, ...], state: State, se
     k = setting.k
     focus = state.focus
     wider = (CAUSES, TREATMENT) if DESCRIBE in goals else goals
-    every = unique(lead for goal in wider for lead in choose(k.goals[goal], focus, k).leads)
+    request = Request(intents, wider, focus, k.phrases["again"])
+    told = (goal for goal, _ in without_self_care(request, setting))
+    every = unique(lead for goal in told for lead in choose(k.goals[goal], focus, k).leads)
     if any(lead not in state.said for lead in every):
         skip = tuple(lead for lead in every if lead in state.said)
-        return answer(Request(intents, wider, focus, k.phrases["again"], skip=skip), state, setting)
-    return answer(Request(intents, wider, focus, k.phrases["all_said_again"]), state, setting)
+        return answer(replace(request, skip=skip), state, setting)
+    return answer(replace(request, opening=k.phrases["all_said_again"]), state, setting)
 
 
 def _not_covered(turn: Turn, k: Knowledge) -> str | None:
@@ -694,6 +699,13 @@ def _offer(turn: Turn, key: str, state: State, setting: Setting, kind: str = "cl
     draft = setting.draft()
     draft.say(setting.k.phrases[key])
     return _reply(kind, draft, turn, state, state.offers or STARTERS)
+
+
+def _unserved(reply: Reply, why: str, label: str, state: State) -> Reply:
+    """Notes in a reply, in words of ours, what was asked and not answered; the editor's report counts it."""
+    given, after = reply
+    note = {"why": why, "label": label, "introduced": state.introduced}
+    return replace(given, extra={**given.extra, t.UNSERVED: note}), after
 
 
 def _introduce(draft: Draft, state: State) -> None:

@@ -46,6 +46,7 @@ class Turn:
         guesses: The likeliest intents of a message that was not understood, best first.
         language: Code of the language, if it is another than English.
         near: Leading facts near the message, sure or not, with their likeness (0 to 1), best first.
+        nearest: The known question of ours that is most like it, or "".
     """
 
     intents: tuple[str, ...]
@@ -55,6 +56,7 @@ class Turn:
     guesses: tuple[str, ...] = ()
     language: str = ""
     near: tuple[tuple[str, float], ...] = ()
+    nearest: str = ""
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Gives the canonical values of one kind, without repeats."""
@@ -149,6 +151,9 @@ class State:
 
 # Key of a reply's `custom` object: what is kept of the conversation is deleted once the reply is given.
 ERASE = "erase"
+# Key of a reply's `custom` object: what was asked and not answered, in words of ours ({"why", "label", "introduced"}).
+UNSERVED = "unserved"
+NOT_UNDERSTOOD, UNANSWERED, NOT_COVERED, LANGUAGE = "not_understood", "unanswered", "not_covered", "language"
 
 
 @dataclass(frozen=True)
