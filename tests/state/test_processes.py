@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import ssl
 import subprocess
@@ -73,41 +72,13 @@ def cluster(model: str, postgres: Server, redis: Server, tmp_path_factory: pytes
             bots = [future.result() for future in [pool.submit(stack.enter_context, run) for run in runs]]
         port, tls_port = free_port(), free_port()
         try:
-            configuration = configured(bots, port, tls_port, certificate(tmp_path_factory.mktemp("tls")))
+            tls = servers.certificate(tmp_path_factory.mktemp("tls"))
+            addresses = [bot.url.removeprefix("http://") for bot in bots]
+            configuration = servers.deployed_nginx(addresses, port, tls_port, tls)
             proxy = stack.enter_context(servers.nginx(configuration, port))
         except servers.NotInstalled as error:
             pytest.skip(str(error))
         yield Cluster(bots, proxy.url, tls_port, postgres, redis)
-
-
-def certificate(folder: Path) -> Path:
-    """Makes a certificate that nobody vouches for."""
-    if not shutil.which("openssl"):
-        raise servers.NotInstalled("openssl is not installed here")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
-         "-keyout", "tls.key", "-out", "tls.crt"], cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
-    return folder
-
-
-def configured(bots: list[LiveBot], port: int, tls_port: int, tls: Path) -> str:
-    """Gives deploy/nginx.conf for these bots; but for addresses and folders it is what is deployed."""
-    lines = "\n".join(f"server {bot.url.removeprefix('http://')} max_fails=1 fail_timeout=5s;" for bot in bots)
-    changes = {
-        "server bot:5005 max_fails=1 fail_timeout=5s;": lines,
-        "server messaging:5005;": f"server {bots[0].url.removeprefix('http://')};",
-        "listen 80;": f"listen 127.0.0.1:{free_port()};",
-        "listen 443 ssl http2;": f"listen 127.0.0.1:{tls_port} ssl http2; listen 127.0.0.1:{port};",
-        "/etc/nginx/tls": str(tls),
-        "/tmp/nginx": "{folder}/nginx",
-        "worker_processes auto;": "worker_processes 1;",
-    }
-    configuration = (ROOT / "deploy" / "nginx.conf").read_text()
-    for before, after in changes.items():
-        assert before in configuration
-        configuration = configuration.replace(before, after)
-    return configuration
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.evaluation.live import free_port
+from bot.train import ROOT
 
 START_SECONDS = 30
 PASSWORD = "p4ssw0rd-of-the-tests"
@@ -48,8 +49,7 @@ class Server:
 def postgres() -> Iterator[Server]:
     """A PostgreSQL with one database, `bot`, whose owner needs a password."""
     folder, port = _folder("postgres"), free_port()
-    servant = {"user": SERVANT, "group": None} if os.geteuid() == 0 else {}
-    servant = {key: value for key, value in servant.items() if value}
+    servant = {"user": SERVANT} if os.geteuid() == 0 else {}
     (folder / "password").write_text(PASSWORD)
     if servant:
         for path in (folder, folder / "password"):
@@ -107,6 +107,35 @@ def nginx(configuration: str, port: int) -> Iterator[Server]:
 
     with _served(Server(f"http://127.0.0.1:{port}", start(), folder / "log", start)) as server:
         yield server
+
+
+def deployed_nginx(bots: list[str], port: int, tls_port: int, tls: Path) -> str:
+    """Gives deploy/nginx.conf for these bots; but for addresses and folders it is what is deployed."""
+    changes = {
+        "server bot:5005 max_fails=1 fail_timeout=5s;": "\n".join(
+            f"server {bot} max_fails=1 fail_timeout=5s;" for bot in bots
+        ),
+        "server messaging:5005;": f"server {bots[0]};",
+        "listen 80;": f"listen 127.0.0.1:{free_port()};",
+        "listen 443 ssl http2;": f"listen 127.0.0.1:{tls_port} ssl http2; listen 127.0.0.1:{port};",
+        "/etc/nginx/tls": str(tls),
+        "/tmp/nginx": "{folder}/nginx",
+        "worker_processes auto;": "worker_processes 1;",
+    }
+    configuration = (ROOT / "deploy" / "nginx.conf").read_text()
+    for before, after in changes.items():
+        assert before in configuration, before
+        configuration = configuration.replace(before, after)
+    return configuration
+
+
+def certificate(folder: Path) -> Path:
+    """Makes a certificate that nobody vouches for."""
+    _run(
+        _program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+        "-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt"),
+    )  # fmt: skip
+    return folder
 
 
 def _folder(name: str) -> Path:
