@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Dict, Optional, cast
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from rasa.core.channels.channel import InputChannel
 from rasa.core.channels.socketio import SocketBlueprint
@@ -114,6 +115,7 @@ class _Conversations:
         self._epoch = uuid.uuid4().hex[:8]
         self._agent: Callable[[], Any] = lambda: None
         self._turns: set[asyncio.Task[None]] = set()
+        self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def listen(self) -> None:
         """Registers the events."""
@@ -124,14 +126,15 @@ class _Conversations:
             self._sio.on(event.__name__, self._guarded(event))
 
     def _guarded(self, event: Callable[[str, Any], Any]) -> Callable[..., Any]:
-        """Wraps an event so that it always acknowledges, and never silently."""
+        """Wraps an event so that it always acknowledges, and never silently; a socket's events are taken in order."""
 
         async def guarded(sid: str, data: Any = None, *_: Any) -> Ack:
             try:
-                visitor = await self._sio.get_session(sid)
-                if not await self._may_ask(visitor.get("address")):
-                    raise Refused("web_slow_down")
-                return {"ok": True, **(await event(sid, data) or {})}
+                async with self._doors.setdefault(sid, asyncio.Lock()):  # Redis might answer the second one first
+                    visitor = await self._sio.get_session(sid)
+                    if not await self._may_ask(visitor.get("address")):
+                        raise Refused("web_slow_down")
+                    return {"ok": True, **(await event(sid, data) or {})}
             except asyncio.CancelledError:
                 raise
             except Exception as error:
@@ -224,9 +227,12 @@ class _Conversations:
         if known:
             await self._sio.emit("bot_uttered", known, to=sid, ignore_queue=True)
             return
-        if len(session.pending) >= MAX_PENDING or not await self._shared.take(session.sender, RATE, BURST):
+        if len(session.pending) >= MAX_PENDING:
             raise Refused("web_slow_down")
         session.pending.add(message.turn)
+        if not await self._shared.take(session.sender, RATE, BURST):
+            session.pending.discard(message.turn)
+            raise Refused("web_slow_down")
         task = asyncio.ensure_future(self._answer(session, message))
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)

@@ -123,6 +123,14 @@ async def test_both_tabs_of_a_visitor_hear_the_reply(cluster: Cluster):
         assert await tabs[0].silence(0.3) and await tabs[1].silence(0)
 
 
+async def test_messages_of_one_socket_are_answered_in_order_and_each_once(cluster: Cluster):
+    async with visitor(cluster.url) as one:
+        await asyncio.gather(*(one.say(f"calf cramp {n}", id=f"turn-number-{n // 2}") for n in (0, 1, 2, 3, 4, 5)))
+        heard = [(await one.reply(20))["metadata"]["turn"] for _ in range(3)]
+        assert heard == ["turn-number-0", "turn-number-1", "turn-number-2"] and await one.silence(0.5)
+        assert cluster.said(f"web-{one.session.split('.')[0]}") == ["calf cramp 0", "calf cramp 2", "calf cramp 4"]
+
+
 async def test_a_message_sent_again_to_another_process_is_answered_once(cluster: Cluster):
     async with two_tabs(cluster.url) as (one, other):
         await one.say("calf cramp at night", id="the-same-turn")

@@ -18,6 +18,7 @@ from servers import PASSWORD, Server
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from bot.channels.inbox import Event, Inbox, Part
 from bot.channels.sessions import read_key
 from bot.core.turn import ERASE
 from bot.database import check_database
@@ -318,3 +319,28 @@ def test_memory_cannot_be_shared():
     with pytest.raises(ConfigError, match="memory of one process"):
         read_settings({"RETENTION_DAYS": "0", "DATABASE_URL": "postgres://h/d"})
     assert read_settings({"DATABASE_URL": "postgres://u:p@h/d"}).conversations_url == "postgresql://u:p@h/d"
+
+
+def test_a_channels_inbox_forgets_words_at_once_and_chats_with_time(tmp_path: Path):
+    inbox = Inbox(tmp_path, "sms")
+    event = Event("1", "chat xyzzy", "text", "my words xyzzy")
+    assert inbox.accept(event) and b"xyzzy" in on_disk(tmp_path)
+    inbox.plan(event, [Part("reply xyzzy")], {"1": "More"}, first=True)
+    inbox.done(event)
+    assert b"words xyzzy" not in on_disk(tmp_path) and b"reply xyzzy" not in on_disk(tmp_path)
+    assert inbox.knows("chat xyzzy") and inbox.is_done(event)
+    inbox.tidy(DAY_SECONDS)
+    assert inbox.knows("chat xyzzy")
+    time.sleep(0.01)
+    inbox.tidy(0)
+    assert not inbox.knows("chat xyzzy") and not inbox.accept(event)
+
+
+def test_without_retention_a_channels_inbox_is_in_memory(tmp_path: Path):
+    inbox = Inbox(None, "sms")
+    assert inbox.accept(Event("1", "chat", "text", "words")) and inbox.waiting()[0].words == "words"
+    assert not list(tmp_path.iterdir())
+
+
+def on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
