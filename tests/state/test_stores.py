@@ -112,7 +112,8 @@ def test_turns_do_not_wait_for_the_deletion_of_many(url: str):
         times.append(time.monotonic() - started)
         time.sleep(0.01)
     sweeping.join()
-    assert len(times) > 10 and sorted(times)[len(times) // 2] < 0.05 and max(times) < 1
+    # One deletion of everything would let no turn, or a single one, through.
+    assert len(times) > 10 and sorted(times)[len(times) // 2] < 0.3 and max(times) < 2
     assert not words(store, "old") and words(store, "new 0") == ["hello"]
 
 
