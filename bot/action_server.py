@@ -12,10 +12,13 @@ warnings.showwarning = lambda *_, **__: None  # sanic_cors warns at every start 
 
 from rasa_sdk.endpoint import create_app  # noqa: E402
 
+from bot import discretion  # noqa: E402
+
 
 def main() -> None:
     """Serves the package `actions` until stopped."""
     app = create_app("actions", cors_origins=[])
+    app.register_listener(lambda *_: discretion.install(), "after_server_start")
     app.run("127.0.0.1", int(sys.argv[1]), access_log=False, motd=False, workers=1)
 
 

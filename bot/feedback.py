@@ -5,36 +5,47 @@ Everything is counted by intent, by fact, and by phrases of our own.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from bot.core.turn import UNSERVED
+from sqlalchemy import Column, Integer, MetaData, String, Table, text
+from sqlalchemy.sql.elements import TextClause
 
-FILE = "feedback.db"
+from bot.core.turn import UNSERVED
+from bot.database import make_tables, open_engine
+
 UP, DOWN = "up", "down"
 VALUES = frozenset({UP, DOWN})
 # Why an answer did not help; the widget has a label for each.
 REASONS = frozenset({"", "wrong", "unclear", "not_my_question", "too_long", "worrying"})
 # Kinds of what a turn is counted by; what was not answered has the kinds of bot.core.turn besides.
 REPLY, INTENT, FACT = "reply", "intent", "fact"
-_TABLES = """
-create table if not exists feedback (
-    kind text not null, id text not null, value text not null, reason text not null, count integer not null,
-    primary key (kind, id, value, reason)
-) without rowid;
-create table if not exists asked (
-    kind text not null, id text not null, count integer not null, primary key (kind, id)
-) without rowid;
-"""
-_ADD = """
-insert into feedback values (?, ?, ?, ?, max(?, 0))
-on conflict do update set count = max(count + ?, 0)
-"""
-_ADD_ASKED = "insert into asked values (?, ?, 1) on conflict do update set count = count + 1"
+_TABLES = MetaData()
+Table(
+    "feedback",
+    _TABLES,
+    *(Column(name, String(100), primary_key=True) for name in ("kind", "id", "value", "reason")),
+    Column("count", Integer, nullable=False),
+)
+_ADD = text(
+    "insert into feedback (kind, id, value, reason, count) "
+    "values (:kind, :id, :value, :reason, case when :step > 0 then :step else 0 end) "
+    "on conflict (kind, id, value, reason) do update set count = "
+    "case when feedback.count + :step > 0 then feedback.count + :step else 0 end"
+)
+# The longest known question of ours is a label here.
+Table(
+    "asked",
+    _TABLES,
+    Column("kind", String(100), primary_key=True),
+    Column("id", String(500), primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+_ADD_ASKED = text(
+    "insert into asked (kind, id, count) values (:kind, :id, 1) "
+    "on conflict (kind, id) do update set count = asked.count + 1"
+)
 
 
 @dataclass(frozen=True)
@@ -82,42 +93,48 @@ def subjects(custom: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 class Feedback:
-    """The counts, in one SQLite file; safe under several threads and processes.
+    """The counts, in an SQLite file or PostgreSQL; safe under several threads and processes."""
 
-    One connection is kept: closing the last one makes SQLite write its whole log back, at each turn.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Makes the file if there is none."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, timeout=10, check_same_thread=False)
-        self._connection.execute("pragma journal_mode=wal")
-        self._connection.execute("pragma synchronous=normal")
-        self._connection.executescript(_TABLES)
+    def __init__(self, url: str) -> None:
+        """Opens the database and makes the table if there is none."""
+        self._engine = open_engine(url)
+        make_tables(self._engine, _TABLES)
 
     def count(self, intents: Iterable[str], facts: Iterable[str], vote: Vote, instead_of: Vote | None = None) -> None:
         """Counts a vote on a reply for each of its intents and facts, and takes back the one that it replaces."""
-        voted = [(INTENT, intent) for intent in intents] + [(FACT, fact) for fact in facts]
-        steps = [(vote, 1)] + ([(instead_of, -1)] if instead_of else [])
-        rows = [(kind, id_, v.value, v.reason, step, step) for kind, id_ in voted for v, step in steps]
-        with self._lock, self._connection:
-            self._connection.executemany(_ADD, rows)
+        self._add(intents, facts, [(vote, 1)] + ([(instead_of, -1)] if instead_of else []))
+
+    def take_back(self, intents: Iterable[str], facts: Iterable[str], vote: Vote) -> None:
+        """Takes a vote back, because the person has deleted everything."""
+        self._add(intents, facts, [(vote, -1)])
 
     def heard(self, custom: Mapping[str, Any]) -> None:
         """Counts a turn by its reply's `custom` object."""
-        with self._lock, self._connection:
-            self._connection.executemany(_ADD_ASKED, subjects(custom))
-
-    def counts(self) -> list[Count]:
-        """Gives all counts of votes that are not zero."""
-        with self._lock:
-            rows = self._connection.execute("select * from feedback where count > 0 order by kind, id, value, reason")
-            return [Count(*row) for row in rows]
+        self._run(_ADD_ASKED, [{"kind": kind, "id": id_} for kind, id_ in sorted(subjects(custom))])
 
     def asked(self) -> list[Asked]:
         """Gives all counts of turns, the most frequent first."""
-        with self._lock:
-            return [
-                Asked(*row) for row in self._connection.execute("select * from asked order by count desc, kind, id")
-            ]
+        query = text("select kind, id, count from asked order by count desc, kind, id")
+        with self._engine.connect() as connection:
+            return [Asked(*row) for row in connection.execute(query)]
+
+    def counts(self) -> list[Count]:
+        """Gives all counts that are not zero."""
+        query = text("select kind, id, value, reason, count from feedback where count > 0 order by 1, 2, 3, 4")
+        with self._engine.connect() as connection:
+            return [Count(*row) for row in connection.execute(query)]
+
+    def _add(self, intents: Iterable[str], facts: Iterable[str], steps: list[tuple[Vote, int]]) -> None:
+        voted = [(INTENT, intent) for intent in intents] + [(FACT, fact) for fact in facts]
+        # In one order for everybody: two transactions that take rows in different orders wait for each other.
+        rows = [
+            {"kind": kind, "id": id_, "value": vote.value, "reason": vote.reason, "step": step}
+            for kind, id_ in sorted(voted)
+            for vote, step in steps
+        ]
+        self._run(_ADD, rows)
+
+    def _run(self, statement: TextClause, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(statement, rows)

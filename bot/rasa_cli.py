@@ -5,9 +5,13 @@ Rasa's dependencies print deprecation warnings by other roads than PYTHONWARNING
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from typing import Any
 
+from bot.discretion import refuse_debugging
+from bot.errors import ConfigError
 from bot.rasa_imports import spare_tensorflow
 
 
@@ -16,9 +20,14 @@ def _ignore(*_: Any, **__: Any) -> None:
 
 
 def main() -> None:
-    """Runs Rasa's command line."""
+    """Runs Rasa's command line; `run` refuses to log debug messages."""
     warnings.showwarning = _ignore
     spare_tensorflow()
+    if "run" in sys.argv[1:2]:  # where the bot talks with people
+        try:
+            refuse_debugging(sys.argv[2:], os.environ)
+        except ConfigError as error:
+            sys.exit(f"\n{error}")
     from rasa.__main__ import main as rasa
 
     from bot import rasa_patches

@@ -20,6 +20,8 @@ from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.engine.storage.storage import ModelMetadata
 from rasa.utils.endpoints import DEFAULT_REQUEST_TIMEOUT, EndpointConfig
 
+from bot import discretion
+
 # Shorter than the 5 seconds after which the action server closes a connection, so that none is used as it closes.
 KEPT_SECONDS = 2.0
 
@@ -91,13 +93,15 @@ _load_agent = run.load_agent_on_start
 
 
 async def _load_and_settle(*args: Any) -> Any:
-    """Loads the model, then takes what is there out of the garbage collector's sight.
+    """Loads the model, then takes what is there out of the garbage collector's sight, and others' words out of the log.
 
-    A full collection looks at every object of Rasa, spaCy and the model, and the person waits for it.
+    A full collection looks at every object of Rasa, spaCy and the model, and the person waits for it. Up to here
+    faults are told in full: nobody has said anything yet.
     """
     agent = await _load_agent(*args)
     gc.collect()
     gc.freeze()
+    discretion.install()
     return agent
 
 

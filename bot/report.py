@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bot.core import turn as t
 from bot.errors import BotError
-from bot.feedback import DOWN, FACT, FILE, INTENT, REPLY, UP, Asked, Count, Feedback
+from bot.feedback import DOWN, FACT, INTENT, REPLY, UP, Asked, Count, Feedback
 from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.settings import read_settings
 
@@ -139,9 +139,8 @@ def _cut(rows: list[str]) -> list[str]:
 def main() -> int:
     """Prints the report."""
     try:
-        path = read_settings().state / FILE
-        counts = Feedback(path) if path.exists() else None
-        print(Report(counts.asked() if counts else (), counts.counts() if counts else (), load_knowledge()).text())
+        counts = Feedback(read_settings().feedback_url)
+        print(Report(counts.asked(), counts.counts(), load_knowledge()).text())
     except BotError as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ honcho starts both, passes signals on, and stops the other when one dies.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import socket
 import sys
@@ -18,12 +19,15 @@ from pathlib import Path
 import yaml
 from honcho.manager import Manager
 
+from bot.database import check_database
+from bot.discretion import refuse_debugging
 from bot.environment import quiet_environment
 from bot.errors import BotError, ConfigError
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.language.encoder import check_weights
 from bot.settings import Settings, read_settings
+from bot.shared import check_redis
 from bot.train import ROOT, current_model
 
 # Has no protection: any page or program that reaches it can talk as anybody.
@@ -59,9 +63,14 @@ def check(settings: Settings) -> None:
     Raises:
         BotError: Something is wrong; the message says what to do.
     """
+    refuse_debugging(sys.argv[1:], os.environ)
     load_knowledge()
     check_weights()
     numbers(settings.country)
+    if settings.database_url:
+        check_database(settings.database_url)
+    if settings.redis_url:
+        check_redis(settings.redis_url)
     if _taken(settings.host, settings.port):
         raise ConfigError(
             f"Port {settings.port} on {settings.host} is taken: something else runs there, perhaps this bot. "
@@ -75,7 +84,11 @@ def _manager(settings: Settings, model: Path) -> Manager:
     actions_port = settings.actions_port or _free_port()
     environment = quiet_environment(
         ACTION_ENDPOINT_URL=f"http://127.0.0.1:{actions_port}/webhook",
-        CONVERSATIONS_DB=str(state / "conversations.db"),
+        CONVERSATIONS_URL=settings.conversations_url,
+        RETENTION_DAYS=str(settings.retention_days),
+        REDIS_URL=settings.redis_url or "",
+        # One process serves in one worker; more are started beside it (docs/scaling.md).
+        SANIC_WORKERS="1",
         HOST=settings.host,
         PORT=str(settings.port),
     )

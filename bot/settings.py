@@ -17,6 +17,7 @@ DEFAULT_STATE = Path(__file__).resolve().parents[1] / "var"
 DEFAULT_CREDENTIALS = "credentials.yml"
 TELEGRAM_API = "https://api.telegram.org"
 DEFAULT_PROXIES = "127.0.0.0/8,::1"
+DEFAULT_RETENTION_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ class Settings:
         web_secret: Key that signs web sessions, or None for one kept in the state folder (WEB_SECRET).
         web_origins: Sites besides the bot's own that may embed the widget (WEB_ORIGINS).
         web_proxies: Addresses of reverse proxies whose X-Forwarded-For is believed (WEB_PROXIES).
+        database_url: PostgreSQL for conversations and counts, or None for files in the state folder (DATABASE_URL).
+        redis_url: Redis for what several processes share, or None for one process (REDIS_URL).
+        retention_days: After how many days conversations are deleted; 0 keeps them in memory (RETENTION_DAYS).
     """
 
     host: str = DEFAULT_HOST
@@ -99,11 +103,26 @@ class Settings:
     web_secret: str | None = None
     web_origins: tuple[str, ...] = ()
     web_proxies: tuple[str, ...] = ()
+    database_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    retention_days: int = DEFAULT_RETENTION_DAYS
 
     @property
     def state(self) -> Path:
         """Folder for everything that outlives a restart."""
         return Path(self.state_folder) if self.state_folder else DEFAULT_STATE
+
+    @property
+    def conversations_url(self) -> str:
+        """Address of the database of conversations; `sqlite://` is memory."""
+        if self.retention_days == 0:
+            return "sqlite://"
+        return self.database_url or f"sqlite:///{self.state / 'conversations.db'}"
+
+    @property
+    def feedback_url(self) -> str:
+        """Address of the database of counts."""
+        return self.database_url or f"sqlite:///{self.state / 'feedback.db'}"
 
     @property
     def loopback(self) -> bool:
@@ -117,21 +136,35 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         ConfigError: A value cannot be used.
     """
-    return Settings(
-        host=environ.get("HOST") or DEFAULT_HOST,
-        port=_port(environ, "PORT", DEFAULT_PORT),
-        actions_port=_port(environ, "ACTIONS_PORT", 0),
-        country=(environ.get("COUNTRY") or "").strip().lower() or None,
-        state_folder=environ.get("STATE_FOLDER") or None,
-        credentials=environ.get("CREDENTIALS") or DEFAULT_CREDENTIALS,
-        keep_texts=_switch("KEEP_TEXTS", environ.get("KEEP_TEXTS") or "0"),
-        telegram=_telegram(environ),
-        matrix=_matrix(environ),
-        whatsapp=_whatsapp(environ),
-        web_secret=_secret(environ.get("WEB_SECRET") or ""),
-        web_origins=tuple(_origin(item) for item in _items(environ.get("WEB_ORIGINS") or "")),
-        web_proxies=tuple(_network(item) for item in _items(environ.get("WEB_PROXIES") or DEFAULT_PROXIES)),
+    return _consistent(
+        Settings(
+            host=environ.get("HOST") or DEFAULT_HOST,
+            port=_port(environ, "PORT", DEFAULT_PORT),
+            actions_port=_port(environ, "ACTIONS_PORT", 0),
+            country=(environ.get("COUNTRY") or "").strip().lower() or None,
+            state_folder=environ.get("STATE_FOLDER") or None,
+            credentials=environ.get("CREDENTIALS") or DEFAULT_CREDENTIALS,
+            keep_texts=_switch("KEEP_TEXTS", environ.get("KEEP_TEXTS") or "0"),
+            telegram=_telegram(environ),
+            matrix=_matrix(environ),
+            whatsapp=_whatsapp(environ),
+            web_secret=_secret(environ.get("WEB_SECRET") or ""),
+            web_origins=tuple(_origin(item) for item in _items(environ.get("WEB_ORIGINS") or "")),
+            web_proxies=tuple(_network(item) for item in _items(environ.get("WEB_PROXIES") or DEFAULT_PROXIES)),
+            database_url=_database(environ.get("DATABASE_URL") or ""),
+            redis_url=_redis(environ.get("REDIS_URL") or ""),
+            retention_days=_days(environ.get("RETENTION_DAYS") or str(DEFAULT_RETENTION_DAYS)),
+        )
     )
+
+
+def _consistent(settings: Settings) -> Settings:
+    if settings.retention_days == 0 and (settings.database_url or settings.redis_url):
+        raise ConfigError(
+            "RETENTION_DAYS is 0, which keeps conversations in the memory of one process, but DATABASE_URL or "
+            "REDIS_URL is set, which several processes share. Unset these, or set RETENTION_DAYS to 1 or more."
+        )
+    return settings
 
 
 def is_loopback(host: str) -> bool:
@@ -206,6 +239,36 @@ def _switch(name: str, value: str) -> bool:
     if value not in ("0", "1"):
         raise ConfigError(f"{name} is '{value}', but it is switched on with 1 and off with 0. Set it to one of them.")
     return value == "1"
+
+
+def _database(value: str) -> str | None:
+    scheme, rest = _address("DATABASE_URL", value, ("postgresql", "postgres"), "postgresql://user:password@host/name")
+    return f"postgresql://{rest}" if scheme else None
+
+
+def _redis(value: str) -> str | None:
+    _address("REDIS_URL", value, ("redis", "rediss", "unix"), "redis://:password@host:6379/0")
+    return value or None
+
+
+def _address(name: str, value: str, schemes: tuple[str, ...], example: str) -> tuple[str, str]:
+    """Gives scheme and rest of an address, both empty if there is none; faults are told without its password."""
+    scheme, _, rest = value.partition("://")
+    try:
+        port = urlsplit(value).port
+    except ValueError:
+        port = -1
+    if value and (scheme not in schemes or not rest or port == -1):
+        raise ConfigError(f"{name} is no address that can be used here. Write it like {example}.")
+    return (scheme, rest) if value else ("", "")
+
+
+def _days(value: str) -> int:
+    if not value.isdigit() or int(value) > 3650:
+        raise ConfigError(
+            f"RETENTION_DAYS is '{value}', but it is a number of days from 0 to 3650. 0 keeps nothing on disk."
+        )
+    return int(value)
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

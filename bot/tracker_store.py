@@ -1,84 +1,110 @@
-"""Rasa's SQL tracker store, set up for a server: few statements a turn, and connections that stay open."""
+"""Rasa's SQL tracker store, set up for a server: few statements a turn, kept connections, an end to keeping data."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
-import sqlite3
-from collections.abc import Iterator
-from typing import Any
+import logging
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
+from rasa.core.brokers.broker import EventBroker
 from rasa.core.tracker_store import SQLTrackerStore
+from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, Event
 from rasa.shared.core.trackers import DialogueStateTracker
-from sqlalchemy import create_engine, delete, event, insert
+from sqlalchemy import delete, insert
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import QueuePool
 
 from bot.core.turn import ERASE
+from bot.database import MEMORY, make_tables, open_engine, overwrite_log
+from bot.retention import INDEX, Sweeper
 
-# The write-ahead log lets readers and the writer work at once. `normal` leaves out a wait for the disk at each
-# turn: after a power cut the last turn may be missing, but nothing is ever half-written. What is deleted is written
-# over.
-PRAGMAS = ("journal_mode=wal", "synchronous=normal", "busy_timeout=5000", "secure_delete=on")
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 # Attribute of a tracker: how many of its events are stored. The conversation's lock keeps others from adding any.
 _STORED = "stored_events"
 
 
-@event.listens_for(Engine, "connect")
-def set_up_sqlite(connection: Any, _: Any) -> None:
-    """Sets the pragmas on each new SQLite connection."""
-    if isinstance(connection, sqlite3.Connection):
-        cursor = connection.cursor()
-        for pragma in PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-
 class ConversationStore(SQLTrackerStore):
-    """The store of conversations (endpoints.yml)."""
+    """The store of conversations (endpoints.yml): an SQLite file, memory, or PostgreSQL."""
 
     engine: Engine
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Opens the store (see parent); SQLite's connections are kept.
+    def __init__(
+        self,
+        domain: Domain | None = None,
+        host: str | None = None,
+        event_broker: EventBroker | None = None,
+        db: str | None = None,
+        retention_days: str | int | None = None,
+    ) -> None:
+        """Opens the store.
 
-        SQLAlchemy opens a file anew for each transaction, and closing the last connection makes SQLite write its
-        whole log back: that took longer than all statements of a turn.
+        The parent's own start is left out: it waits for ever for a database that does not answer, and keeps no
+        connections to SQLite.
+
+        Args:
+            domain: The domain.
+            host: The database's address; Rasa's name for `url` in endpoints.yml.
+            event_broker: Where Rasa sends events to, if anywhere.
+            db: Path of an SQLite file, instead of an address.
+            retention_days: After how many days events are deleted; 0 keeps them in memory for the length of a
+                session; None keeps them.
         """
-        super().__init__(*args, **kwargs)
-        if self.engine.dialect.name == "sqlite":
-            url = self.engine.url
-            self.engine.dispose()
-            self.engine = create_engine(url, poolclass=QueuePool, connect_args={"check_same_thread": False})
-            self.sessionmaker = sessionmaker(bind=self.engine)
-        # Rasa logs the errors of the store, and they would quote the statement's values: people's words.
-        self.engine.hide_parameters = True
+        self.engine = open_engine(host or (f"sqlite:///{db}" if db else MEMORY))
+        make_tables(self.engine, self.Base.metadata, [INDEX])
+        self.sessionmaker = sessionmaker(bind=self.engine)
+        # PostgreSQL may be slow or away; other people's turns must not wait for that. A file on this machine is
+        # quicker than the way to a thread.
+        self._aside = self.engine.dialect.name != "sqlite"
+        self._sweeper = Sweeper(self.engine, self.SQLEvent, self._delete)
+        if retention_days is not None:
+            self._sweeper.keep_days(int(retention_days))
+        super(SQLTrackerStore, self).__init__(domain, event_broker)
 
     async def save(self, tracker: DialogueStateTracker) -> None:
         """Stores the events of the turn in one statement (the parent sends one for each).
 
-        A conversation whose last reply says that it is deleted is deleted, whatever the channel.
+        A conversation whose last reply says that it is deleted is deleted, whatever the channel. The reply is made and
+        does not depend on what fails here: a deletion is then tried again, and the events of the turn are lost. Rasa
+        would put them into a memory that nothing ever reads or empties.
         """
         await self.stream_events(tracker)
-        if _erased(tracker):
-            return await self.erase(tracker.sender_id)
+        try:
+            if _erased(tracker):
+                return await self.erase(tracker.sender_id)
+            await self._run(self._append, tracker)
+        except SQLAlchemyError as error:
+            _log.error("a turn was not stored: %s", type(error).__name__)
+            if _erased(tracker):
+                self._sweeper.delete_later(tracker.sender_id)
+
+    async def erase(self, sender_id: str) -> None:
+        """Deletes all that is stored of one conversation."""
+        await self._run(self._delete, sender_id)
+
+    def _delete(self, sender_id: str, until: float = math.inf) -> None:
+        with self.session_scope() as session:
+            rows = self.SQLEvent.sender_id == sender_id, self.SQLEvent.timestamp <= until
+            session.execute(delete(self.SQLEvent).where(*rows))
+            session.commit()
+        overwrite_log(self.engine)
+
+    async def _run(self, work: Callable[..., _Result], *args: Any) -> _Result:
+        return await asyncio.to_thread(work, *args) if self._aside else work(*args)
+
+    def _append(self, tracker: DialogueStateTracker) -> None:
         with self.session_scope() as session:
             rows = [self._row(tracker.sender_id, event) for event in self._additional_events(session, tracker)]
             if rows:
                 session.execute(insert(self.SQLEvent), rows)
                 session.commit()
         setattr(tracker, _STORED, len(tracker.events))
-
-    async def erase(self, sender_id: str) -> None:
-        """Deletes all that is stored of one conversation."""
-        with self.session_scope() as session:
-            session.execute(delete(self.SQLEvent).where(self.SQLEvent.sender_id == sender_id))
-            session.commit()
-        if self.engine.dialect.name == "sqlite":
-            with self.engine.connect() as connection:  # the write-ahead log still has the words
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _row(self, sender_id: str, event: Event) -> dict[str, Any]:
         data = event.as_dict()
@@ -93,14 +119,17 @@ class ConversationStore(SQLTrackerStore):
 
     async def _retrieve(self, sender_id: str, fetch_events_from_all_sessions: bool) -> DialogueStateTracker | None:
         """Reads a conversation (see parent): the events' column alone, and it remembers how many are stored."""
-        with self.session_scope() as session:
-            query = self._event_query(session, sender_id, fetch_events_from_all_sessions)
-            events = [json.loads(data) for (data,) in query.with_entities(self.SQLEvent.data)]
+        events = await self._run(self._events, sender_id, fetch_events_from_all_sessions)
         if not events:
             return None
         tracker = DialogueStateTracker.from_dict(sender_id, events, self.domain.slots)
         setattr(tracker, _STORED, len(tracker.events))
         return tracker
+
+    def _events(self, sender_id: str, fetch_events_from_all_sessions: bool) -> list[dict[str, Any]]:
+        with self.session_scope() as session:
+            query = self._event_query(session, sender_id, fetch_events_from_all_sessions)
+            return [json.loads(data) for (data,) in query.with_entities(self.SQLEvent.data)]
 
     def _additional_events(self, session: Session, tracker: DialogueStateTracker) -> Iterator[Event]:
         """Gives the events that are not stored yet; they are counted only if the tracker was made elsewhere."""

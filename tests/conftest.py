@@ -18,6 +18,7 @@ os.environ.update(QUIET)
 os.environ.setdefault("STATE_FOLDER", tempfile.mkdtemp(prefix="state-"))
 
 import messengers
+import servers
 from gateway import Gateway
 from synapse import NotInstallable, Synapse, running_synapse
 from telegram_api import TelegramApi
@@ -73,6 +74,26 @@ def bot(model: str, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """A running bot: both real processes, a store of its own."""
     with live_bot(tmp_path_factory.mktemp("bot"), WEB_ORIGINS=site.url) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Server]:
+    """A real PostgreSQL."""
+    with ExitStack() as stack:
+        try:
+            yield stack.enter_context(servers.postgres())
+        except servers.NotInstalled as error:
+            pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[servers.Server]:
+    """A real Redis."""
+    with ExitStack() as stack:
+        try:
+            yield stack.enter_context(servers.redis())
+        except servers.NotInstalled as error:
+            pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 
 from bot import texts
 from bot.errors import ConfigError
-from bot.feedback import FILE, Count, Feedback, Vote
+from bot.feedback import Count, Feedback, Vote
 from bot.settings import read_settings
 from bot.texts import Texts, scrub
 
 
 def test_several_threads_lose_no_vote(tmp_path: Path):
-    feedback = Feedback(tmp_path / "feedback.db")
+    feedback = Feedback(f"sqlite:///{tmp_path}/feedback.db")
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: feedback.count(["ask_causes"], ["fact-1"], Vote("up")), range(200)))
     assert feedback.counts() == [Count("fact", "fact-1", "up", "", 200), Count("intent", "ask_causes", "up", "", 200)]
 
 
 def test_a_changed_vote_replaces_the_old_one(tmp_path: Path):
-    feedback = Feedback(tmp_path / "feedback.db")
+    feedback = Feedback(f"sqlite:///{tmp_path}/feedback.db")
     feedback.count(["greet"], [], Vote("down"))
     feedback.count(["greet"], [], Vote("down", "unclear"), instead_of=Vote("down"))
     feedback.count(["greet"], [], Vote("up"), instead_of=Vote("down", "unclear"))
@@ -33,7 +33,7 @@ def test_a_changed_vote_replaces_the_old_one(tmp_path: Path):
 
 
 def test_taking_back_what_was_never_counted_leaves_zero(tmp_path: Path):
-    feedback = Feedback(tmp_path / "feedback.db")
+    feedback = Feedback(f"sqlite:///{tmp_path}/feedback.db")
     feedback.count(["greet"], [], Vote("up"), instead_of=Vote("down"))
     assert feedback.counts() == [Count("intent", "greet", "up", "", 1)]
 
@@ -53,7 +53,7 @@ def custom(kind: str = "answer", intents=(), facts=(), unserved=None) -> dict:
 
 
 def test_turns_are_counted_by_reply_intent_and_fact(tmp_path: Path):
-    feedback = Feedback(tmp_path / "feedback.db")
+    feedback = Feedback(f"sqlite:///{tmp_path}/feedback.db")
     for _ in range(2):
         feedback.heard(custom(intents=["ask_causes"], facts=["fact-1"]))
     feedback.heard(custom("fallback", ["out_of_scope"], [], {"why": "not_understood", "label": "our own phrase"}))
@@ -76,7 +76,7 @@ def counted(text: str, reply: dict, folder: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, value)
     counting.count_turn(text, [{"text": "reply"}, {"custom": reply}])
     counting._thread.submit(lambda: None).result()
-    return Feedback(folder / FILE)
+    return Feedback(f"sqlite:///{folder}/feedback.db")
 
 
 LOST = {"why": "not_understood", "label": "toothache", "introduced": True}

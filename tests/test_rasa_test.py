@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = {"CONVERSATIONS_URL": "sqlite://", "RETENTION_DAYS": "0", "REDIS_URL": ""}
 
 
 def rasa_test(stories: Path, model: str, out: Path) -> subprocess.CompletedProcess[str]:
@@ -17,7 +18,7 @@ def rasa_test(stories: Path, model: str, out: Path) -> subprocess.CompletedProce
         sys.executable, "-m", "bot.rasa_cli", "test", "core", "--e2e", "--stories", str(stories), "--model", model,
         "--fail-on-prediction-errors", "--out", str(out), "--quiet",
     ]  # fmt: skip
-    environment = {**os.environ, "ACTION_ENDPOINT_URL": "http://127.0.0.1:1/webhook", "CONVERSATIONS_DB": ":memory:"}
+    environment = {**os.environ, "ACTION_ENDPOINT_URL": "http://127.0.0.1:1/webhook", **SETTINGS}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.feedback import FILE, Feedback, Vote
+from bot.feedback import Feedback, Vote
 from bot.knowledge.loader import Knowledge
 from bot.report import Report
 from bot.train import ROOT
@@ -20,7 +20,7 @@ TOLD = "d4-tx-ice-48h"
 @pytest.fixture
 def feedback(tmp_path: Path, knowledge: Knowledge) -> Feedback:
     """Counts as a busy day leaves them."""
-    counts = Feedback(tmp_path / FILE)
+    counts = Feedback(f"sqlite:///{tmp_path}/feedback.db")
     for _ in range(3):
         counts.heard({"kind": "answer", "intents": ["ask_treatment"], "facts": [TOLD]})
     counts.heard({"kind": "answer", "intents": ["ask_causes"], "facts": ["gone-fact"]})
@@ -76,7 +76,7 @@ def test_thumbs_down_come_with_their_reasons(feedback: Feedback, knowledge: Know
 
 
 def test_long_lists_are_cut(tmp_path: Path, knowledge: Knowledge):
-    counts = Feedback(tmp_path / FILE)
+    counts = Feedback(f"sqlite:///{tmp_path}/feedback.db")
     counts.heard({"kind": "answer", "facts": list(knowledge.facts)})
     rows = section(Report(counts.asked(), [], knowledge).text(), "What is told most")
     assert len(rows) == 16 and rows[-1].strip() == f"and {len(knowledge.facts) - 15} more"
@@ -94,7 +94,7 @@ def test_what_the_running_bot_does_not_answer_is_counted_in_our_words(bot, knowl
     sender = bot.conversation()
     for text in ("my calf cramps", "qwxz blorf zzgh", "who won the football last night"):
         bot.say(text, sender)
-    counts, until = Feedback(bot.log.parent / FILE), time.monotonic() + 20
+    counts, until = Feedback(f"sqlite:///{bot.log.parent}/feedback.db"), time.monotonic() + 20
     kinds: set[tuple[str, str]] = set()
     wanted = {("reply", "answer"), ("reply", "fallback"), ("intent", "describe_problem")}
     while not wanted <= kinds and time.monotonic() < until:  # counting takes its time after the reply

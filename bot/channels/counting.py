@@ -10,8 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bot import feedback, texts
+from bot import texts
 from bot.core.turn import NOT_UNDERSTOOD, UNSERVED
+from bot.feedback import Feedback
 from bot.settings import read_settings
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def count_turn(text: str, messages: Iterable[Mapping[str, Any]]) -> None:
 def _write(text: str, custom: Mapping[str, Any]) -> None:
     try:
         settings = read_settings()
-        _feedback(settings.state).heard(custom)
+        _feedback(settings.feedback_url).heard(custom)
         if settings.keep_texts and _may_keep(custom):
             _texts(settings.state).keep(text, date.today())
     except Exception as error:
@@ -42,8 +43,8 @@ def _may_keep(custom: Mapping[str, Any]) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _feedback(state: Path) -> feedback.Feedback:
-    return feedback.Feedback(state / feedback.FILE)
+def _feedback(url: str) -> Feedback:
+    return Feedback(url)
 
 
 @lru_cache(maxsize=1)

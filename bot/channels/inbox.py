@@ -1,4 +1,4 @@
-"""What a messaging channel must know after a restart: one SQLite file in the state folder.
+"""What a messaging channel must know after a restart: one SQLite file in the state folder, or memory.
 
 Every event is written down before the service is told that it arrived, and crossed out when its whole reply is
 sent. So a stop at any moment loses nothing, and an event that the service sends again is known.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.tracker_store import PRAGMAS
+from bot.database import PRAGMAS
 
 FILE = "channels.db"
 # Services send an event again for a day at most.
@@ -32,7 +32,8 @@ CREATE INDEX IF NOT EXISTS received ON events (received);
 CREATE TABLE IF NOT EXISTS choices (
     channel TEXT, chat TEXT, token TEXT, payload TEXT NOT NULL, made REAL NOT NULL,
     PRIMARY KEY (channel, chat, token));
-CREATE TABLE IF NOT EXISTS contacts (channel TEXT, chat TEXT, PRIMARY KEY (channel, chat));
+CREATE TABLE IF NOT EXISTS known (channel TEXT, chat TEXT, seen REAL NOT NULL, PRIMARY KEY (channel, chat));
+DROP TABLE IF EXISTS contacts; -- it did not tell when, so it could not expire
 CREATE TABLE IF NOT EXISTS marks (channel TEXT, name TEXT, value TEXT NOT NULL, PRIMARY KEY (channel, name));
 """
 
@@ -74,11 +75,13 @@ class Part:
 class Inbox:
     """One channel's events, open choices, known contacts and marks."""
 
-    def __init__(self, folder: Path, channel: str) -> None:
-        """Opens the file, which only its owner can read."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / FILE
-        path.touch(mode=0o600)
+    def __init__(self, folder: Path | None, channel: str) -> None:
+        """Opens the file, which only its owner can read; without a folder all is in memory."""
+        path = ":memory:"
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / FILE).touch(mode=0o600)
+            path = str(folder / FILE)
         self._channel = channel
         self._db = sqlite3.connect(path, isolation_level=None)
         for pragma in PRAGMAS:
@@ -93,11 +96,18 @@ class Inbox:
     def accept(self, event: Event) -> bool:
         """Writes an event down; tells whether it is new."""
         now = time.time()
-        self._db.execute("DELETE FROM events WHERE received < ? AND done", (now - REMEMBER_SECONDS,))
+        self._change("UPDATE known SET seen = ? WHERE channel = ? AND chat = ?", (now, self._channel, event.chat))
         row = (self._channel, event.id, now, event.chat, event.kind, event.words, json.dumps(dict(event.data)))
         return self._change(
             "INSERT OR IGNORE INTO events (channel, id, received, chat, kind, words, data) VALUES (?,?,?,?,?,?,?)", row
         )
+
+    def tidy(self, keep_seconds: float) -> None:
+        """Deletes what is no longer needed: ids of old events, closed choices, chats that are silent for so long."""
+        now = time.time()
+        self._change("DELETE FROM events WHERE received < ? AND done", (now - REMEMBER_SECONDS,))
+        self._change("DELETE FROM choices WHERE made < ?", (now - CHOICE_SECONDS,))
+        self._change("DELETE FROM known WHERE seen < ?", (now - keep_seconds,))
 
     def waiting(self, chat: str | None = None) -> list[Event]:
         """Gives the events whose replies are not planned or not sent yet, in order of arrival."""
@@ -136,7 +146,7 @@ class Inbox:
                 rows = [(self._channel, event.chat, token, payload, now) for token, payload in choices.items()]
                 self._db.executemany("INSERT INTO choices VALUES (?,?,?,?,?)", rows)
             if first:
-                self._change("INSERT OR IGNORE INTO contacts VALUES (?,?)", (self._channel, event.chat))
+                self._change("INSERT OR IGNORE INTO known VALUES (?,?,?)", (self._channel, event.chat, time.time()))
 
     def unsent(self, event: Event) -> list[tuple[int, Part]] | None:
         """Gives the parts still to send with their numbers, or None when no reply is planned yet."""
@@ -156,9 +166,10 @@ class Inbox:
             "WHERE channel = ? AND id = ?",
             (self._channel, event.id),
         )
-        if event.chat in self._forgotten:
-            self._forgotten.discard(event.chat)
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log still has the words
+        forgotten = event.chat in self._forgotten
+        self._forgotten.discard(event.chat)
+        if forgotten or not self._db.execute("SELECT 1 FROM events WHERE NOT done LIMIT 1").fetchone():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the log still has the words
 
     def choose(self, chat: str, token: str) -> str | None:
         """Gives what an open choice says; the reply to it closes the chat's choices (see `plan`)."""
@@ -171,14 +182,14 @@ class Inbox:
     def knows(self, chat: str) -> bool:
         """Tells whether a chat has had the notice for new contacts."""
         where = (self._channel, chat)
-        return self._db.execute("SELECT 1 FROM contacts WHERE channel = ? AND chat = ?", where).fetchone() is not None
+        return self._db.execute("SELECT 1 FROM known WHERE channel = ? AND chat = ?", where).fetchone() is not None
 
     def forget(self, chat: str) -> None:
         """Deletes what is kept about a chat; the event that asked for it goes last, once it is answered."""
         self._forgotten.add(chat)
         with self._transaction():
             self._close_choices(chat)
-            self._change("DELETE FROM contacts WHERE channel = ? AND chat = ?", (self._channel, chat))
+            self._change("DELETE FROM known WHERE channel = ? AND chat = ?", (self._channel, chat))
 
     def mark(self, name: str) -> str | None:
         """Gives a value that the channel keeps, such as where it stopped reading."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 Clock = Callable[[], float]
-# More addresses than this are never remembered; the longest unseen goes first.
-MAX_ADDRESSES = 20_000
 
 
 @dataclass
@@ -38,23 +35,22 @@ class Bucket:
         return True
 
 
-class Addresses:
-    """What each address may do: open sockets at a time, and requests over all of them.
+class Sockets:
+    """How many sockets each address has open here.
 
     Several people can share an address (a clinic, a mobile network), so its limits are far above a person's.
     """
 
-    def __init__(self, sockets: int, rate: float, burst: float) -> None:
-        """Keeps the limits of one address."""
-        self._sockets, self._rate, self._burst = sockets, rate, burst
+    def __init__(self, most: int) -> None:
+        """Keeps the most that an address may have."""
+        self._most = most
         self._open: dict[str, int] = {}
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def connect(self, address: str | None) -> bool:
         """Counts a socket, or refuses it; an unknown address (None) is never refused."""
         if address is None:
             return True
-        if self._open.get(address, 0) >= self._sockets:
+        if self._open.get(address, 0) >= self._most:
             return False
         self._open[address] = self._open.get(address, 0) + 1
         return True
@@ -68,16 +64,6 @@ class Addresses:
             self._open[address] = left
         else:
             self._open.pop(address, None)
-
-    def allow(self, address: str | None) -> bool:
-        """Takes one request from an address's allowance."""
-        if address is None:
-            return True
-        bucket = self._buckets.setdefault(address, Bucket(self._rate, self._burst))
-        self._buckets.move_to_end(address)
-        while len(self._buckets) > MAX_ADDRESSES:
-            self._buckets.popitem(last=False)
-        return bucket.take()
 
 
 def client_address(peer: str, headers: Mapping[str, Any], proxies: Iterable[str]) -> str | None:

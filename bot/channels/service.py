@@ -28,6 +28,7 @@ from bot.core.turn import ERASE
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.nlu.safety_screen import SAFETY
+from bot.retention import DAY_SECONDS, SESSION_SECONDS
 from bot.settings import Settings, read_settings
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ IN_HAND = 2000
 LONGEST_WAIT_SECONDS = 60.0
 STOP_SECONDS = 5.0
 TIDY_SECONDS = 2.0
+TIDY_UP_SECONDS = 600.0
 # A reply that could not be sent for a day helps nobody any more.
 GIVE_UP_SECONDS = 24 * 3600
 # The kind of an event in a group: it is told to write alone, and the bot leaves.
@@ -158,13 +160,16 @@ class Service(InputChannel):
     def start(self, app: Any) -> None:
         """Opens the inbox and begins to listen; `app` holds Rasa's agent."""
         self._app = app
-        self.inbox = Inbox(self.settings.state, self.name())
+        days = self.settings.retention_days
+        self.inbox = Inbox(self.settings.state if days else None, self.name())
         self._listener = asyncio.get_running_loop().create_task(self._listen())
+        self._tidier = asyncio.get_running_loop().create_task(self._tidy_up(days * DAY_SECONDS or SESSION_SECONDS))
 
     async def stop(self) -> None:
         """Stops listening, lets replies finish, and leaves the rest in the inbox for the next start."""
-        self._listener.cancel()
-        await asyncio.gather(self._listener, return_exceptions=True)
+        for task in (self._listener, self._tidier):
+            task.cancel()
+        await asyncio.gather(self._listener, self._tidier, return_exceptions=True)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
             for task in late:
@@ -198,6 +203,11 @@ class Service(InputChannel):
                 self._tell(self.explain(error))
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+    async def _tidy_up(self, keep_seconds: float) -> None:
+        while True:
+            self.inbox.tidy(keep_seconds)
+            await asyncio.sleep(TIDY_UP_SECONDS)
 
     def _tell(self, fault: str) -> None:
         """Logs a fault once, not at each try."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import os
@@ -13,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.channels.limits import Bucket
-from bot.feedback import Vote
+from sqlalchemy import Column, MetaData, String, Table, text
+
+from bot.database import make_tables, open_engine
+from bot.settings import Settings
 
 PREFIX = "web-"
 MAX_SESSIONS = 5000
@@ -24,6 +25,8 @@ KEPT_REPLIES = 8
 # A person's typing: six messages at once, then one every two seconds.
 BURST, RATE = 6, 0.5
 _ID, _MARK = 32, 32
+_TABLES = MetaData()
+Table("secrets", _TABLES, Column("name", String(20), primary_key=True), Column("value", String(100), nullable=False))
 
 
 class SessionIds:
@@ -53,10 +56,27 @@ class SessionIds:
         return hmac.new(self._key, b"web-session:" + number.encode(), hashlib.sha256).hexdigest()[:_MARK]
 
 
-def read_key(secret: str | None, state: Path) -> str:
-    """Gives the signing key: the configured one, else a random one kept in the state folder."""
-    if secret:
-        return secret
+def read_key(settings: Settings) -> str:
+    """Gives the signing key: the configured one, else a random one that is kept with the conversations."""
+    if settings.web_secret:
+        return settings.web_secret
+    if settings.database_url:
+        return _key_in_database(settings.database_url)
+    return _key_in_file(settings.state)
+
+
+def _key_in_database(url: str) -> str:
+    engine = open_engine(url)
+    make_tables(engine, _TABLES)
+    with engine.begin() as connection:
+        keep = text("insert into secrets (name, value) values ('web', :value) on conflict do nothing")
+        connection.execute(keep, {"value": secrets.token_hex(32)})
+        key = connection.execute(text("select value from secrets where name = 'web'")).scalar_one()
+    engine.dispose()
+    return str(key)
+
+
+def _key_in_file(state: Path) -> str:
     state.mkdir(parents=True, exist_ok=True)
     path = state / "web.key"
     draft = state / f"web.key.{secrets.token_hex(4)}"
@@ -83,10 +103,7 @@ class Session:
         seq: Number of the last reply.
         replies: The last replies, for a visitor who comes back.
         pending: Ids of messages that wait for their reply.
-        bucket: How fast the visitor may write.
-        votes: The visitor's thumbs, by turn.
-        turn_lock: Held for one turn, so that replies keep the order of the messages.
-        erased: Whether the visitor has deleted the conversation.
+        erased: Mark of the last deletion of the conversation before this session, if there was one lately.
     """
 
     sender: str
@@ -95,10 +112,7 @@ class Session:
     seq: int = 0
     replies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_REPLIES))
     pending: set[str] = field(default_factory=set)
-    bucket: Bucket = field(default_factory=lambda: Bucket(RATE, BURST))
-    votes: dict[str, Vote] = field(default_factory=dict)
-    turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    erased: bool = False
+    erased: str | None = None
 
     def keep(self, reply: dict[str, Any]) -> None:
         """Remembers a reply."""

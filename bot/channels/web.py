@@ -13,8 +13,10 @@ import logging
 import sys
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Dict, Optional, cast
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from rasa.core.channels.channel import InputChannel
 from rasa.core.channels.socketio import SocketBlueprint
@@ -22,22 +24,26 @@ from rasa.shared.core.events import SlotSet
 from sanic import Blueprint
 from socketio import AsyncServer
 
-from bot.channels.limits import Addresses, client_address
-from bot.channels.sessions import Session, SessionIds, Sessions, read_key
+from bot.channels.limits import Sockets, client_address
+from bot.channels.sessions import BURST, IDLE_SECONDS, RATE, Session, SessionIds, Sessions, read_key
 from bot.channels.turns import OnNewMessage, erase, take_turn
 from bot.channels.web_messages import MAX_FRAME, Message, Refused, has_turn, read_message, reply, stored_reply
 from bot.channels.web_pages import add_pages
+from bot.channels.web_rooms import rooms
 from bot.channels.web_texts import about, known_country, number, numbered, sentence, welcome
 from bot.core.turn import ERASE
 from bot.errors import ConfigError
-from bot.feedback import FILE, Feedback, Vote
+from bot.feedback import Feedback, Vote
 from bot.settings import Settings, read_settings
+from bot.shared import Shared
 
 _log = logging.getLogger(__name__)
 
 Ack = Dict[str, Any]
 MAX_PENDING = 3
 RETRY_MS = 2000
+# How long a message waits for those before it in its conversation.
+PATIENCE_SECONDS = 60.0
 SOCKETS_PER_ADDRESS, REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 100, 20, 200
 # Rasa's own switches that would open the conversations to any web page.
 FORBIDDEN_OPTIONS = ("--cors", "--enable-api")
@@ -80,6 +86,7 @@ class Web(InputChannel):
             async_mode="sanic",
             cors_allowed_origins=lambda origin, environ: self._may_connect(origin, environ),
             max_http_buffer_size=MAX_FRAME,
+            client_manager=rooms(self._settings.redis_url),
         )
         blueprint = SocketBlueprint(sio, "/socket.io", "web", __name__)
         add_pages(blueprint)
@@ -99,14 +106,16 @@ class _Conversations:
         self._sio = sio
         self._settings = settings
         self._on_new_message = on_new_message
-        self._ids = SessionIds(read_key(settings.web_secret, settings.state))
+        self._ids = SessionIds(read_key(settings))
         self._sessions = Sessions()
-        self._feedback = Feedback(settings.state / FILE)
-        self._addresses = Addresses(SOCKETS_PER_ADDRESS, REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
+        self._feedback = Feedback(settings.feedback_url)
+        self._shared = Shared(settings.redis_url)
+        self._sockets = Sockets(SOCKETS_PER_ADDRESS)
         # Sequence numbers begin anew with each process; the epoch tells clients so.
         self._epoch = uuid.uuid4().hex[:8]
         self._agent: Callable[[], Any] = lambda: None
         self._turns: set[asyncio.Task[None]] = set()
+        self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def listen(self) -> None:
         """Registers the events."""
@@ -117,14 +126,15 @@ class _Conversations:
             self._sio.on(event.__name__, self._guarded(event))
 
     def _guarded(self, event: Callable[[str, Any], Any]) -> Callable[..., Any]:
-        """Wraps an event so that it always acknowledges, and never silently."""
+        """Wraps an event so that it always acknowledges, and never silently; a socket's events are taken in order."""
 
         async def guarded(sid: str, data: Any = None, *_: Any) -> Ack:
             try:
-                visitor = await self._sio.get_session(sid)
-                if not self._addresses.allow(visitor.get("address")):
-                    raise Refused("web_slow_down")
-                return {"ok": True, **(await event(sid, data) or {})}
+                async with self._doors.setdefault(sid, asyncio.Lock()):  # Redis might answer the second one first
+                    visitor = await self._sio.get_session(sid)
+                    if not await self._may_ask(visitor.get("address")):
+                        raise Refused("web_slow_down")
+                    return {"ok": True, **(await event(sid, data) or {})}
             except asyncio.CancelledError:
                 raise
             except Exception as error:
@@ -135,11 +145,14 @@ class _Conversations:
 
         return guarded
 
+    async def _may_ask(self, address: str | None) -> bool:
+        return address is None or await self._shared.take(f"ip:{address}", REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
+
     async def _refuse(self, sid: str, refusal: Refused, shown: bool) -> Ack:
         """Says no politely; as a message too (`shown`) to clients that read no acknowledgements."""
         text = sentence(refusal.phrase, self._settings.country)
         if shown:
-            await self._sio.emit("bot_uttered", {"text": text}, to=sid)
+            await self._sio.emit("bot_uttered", {"text": text}, to=sid, ignore_queue=True)
         return {"ok": False, "error": refusal.phrase, "text": text, "retry_ms": RETRY_MS}
 
     async def connect(self, sid: str, environ: Dict[str, Any], auth: Any = None) -> bool:
@@ -147,14 +160,14 @@ class _Conversations:
         request = environ["sanic.request"]
         self._agent = lambda: request.app.ctx.agent
         address = client_address(request.ip, request.headers, self._settings.web_proxies)
-        if not self._addresses.connect(address):
+        if not self._sockets.connect(address):
             return False
         await self._sio.save_session(sid, {"address": address})
         return True
 
     async def disconnect(self, sid: str, *_: Any) -> None:
         """Counts a socket out."""
-        self._addresses.disconnect((await self._sio.get_session(sid)).get("address"))
+        self._sockets.disconnect((await self._sio.get_session(sid)).get("address"))
 
     async def session_request(self, sid: str, data: Any) -> Ack:
         """Binds the socket to a session: the one whose id it shows, else a new one. Then repeats what it missed."""
@@ -164,7 +177,7 @@ class _Conversations:
             session_id = self._ids.new()
         session = await self._bind(sid, cast(str, self._ids.sender(session_id)))
         session.country = session.country or known_country(fields.get("country"))
-        await self._sio.emit("session_confirm", session_id, to=sid)
+        await self._sio.emit("session_confirm", session_id, to=sid, ignore_queue=True)
         await self._replay(sid, session, fields)
         return {"session_id": session_id, "epoch": self._epoch, "welcome": welcome(self._country(session))}
 
@@ -174,7 +187,17 @@ class _Conversations:
                 await self._sio.leave_room(sid, visitor["sender"])
             visitor["sender"] = sender
         await self._sio.enter_room(sid, sender)
-        return self._sessions.get(sender)
+        return await self._current(sender)
+
+    async def _current(self, sender: str) -> Session:
+        """Gives a sender's session; what was remembered before a deletion, here or in another process, is dropped."""
+        erased = await self._shared.noted(_erasure(sender))
+        session = self._sessions.get(sender)
+        if session.erased != erased:
+            self._sessions.drop(sender)
+            session = self._sessions.get(sender)
+            session.erased = erased
+        return session
 
     async def _replay(self, sid: str, session: Session, fields: Dict[str, Any]) -> None:
         last = fields.get("last_seq")
@@ -182,13 +205,13 @@ class _Conversations:
             return  # another process numbered those; the client asks for each message that it misses a reply to
         for made in list(session.replies):
             if made["metadata"]["seq"] > last:
-                await self._sio.emit("bot_uttered", made, to=sid)
+                await self._sio.emit("bot_uttered", made, to=sid, ignore_queue=True)
 
     async def _session(self, sid: str, data: Any) -> Session:
         """Gives the socket's session; a message may come before `session_request` and then shows the id itself."""
         sender = (await self._sio.get_session(sid)).get("sender")
         if sender:
-            return self._sessions.get(sender)
+            return await self._current(sender)
         shown = self._ids.sender(data.get("session_id") if isinstance(data, dict) else None)
         if not shown:
             raise Refused("web_no_session")
@@ -202,20 +225,24 @@ class _Conversations:
             return
         known = session.reply_to(message.turn)
         if known:
-            await self._sio.emit("bot_uttered", known, to=sid)
+            await self._sio.emit("bot_uttered", known, to=sid, ignore_queue=True)
             return
-        if len(session.pending) >= MAX_PENDING or not session.bucket.take():
+        if len(session.pending) >= MAX_PENDING:
             raise Refused("web_slow_down")
         session.pending.add(message.turn)
+        if not await self._shared.take(session.sender, RATE, BURST):
+            session.pending.discard(message.turn)
+            raise Refused("web_slow_down")
         task = asyncio.ensure_future(self._answer(session, message))
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
 
     async def _answer(self, session: Session, message: Message) -> None:
         try:
-            async with session.turn_lock:
-                if session.erased:
-                    return
+            async with self._turn(session):
+                erased = await self._shared.noted(_erasure(session.sender))
+                if erased and erased != session.erased:
+                    return  # the conversation that it belonged to was deleted
                 await self._sio.emit("bot_typing", {"on": True}, to=session.sender)
                 made = await self._stored(session, message.turn) if message.again else None
                 await self._deliver(session, made or await self._new_reply(session, message))
@@ -227,6 +254,10 @@ class _Conversations:
         finally:
             session.pending.discard(message.turn)
             await self._sio.emit("bot_typing", {"on": bool(session.pending)}, to=session.sender)
+
+    def _turn(self, session: Session) -> AbstractAsyncContextManager[None]:
+        """Is held for one turn, so that replies keep the order of the messages and none is answered twice."""
+        return self._shared.lock(f"turn:{session.sender}", PATIENCE_SECONDS)
 
     async def _new_reply(self, session: Session, message: Message) -> Dict[str, Any]:
         if session.country and not session.told_country:
@@ -259,7 +290,7 @@ class _Conversations:
         session.keep(made)
         await self._sio.emit("bot_uttered", made, to=session.sender)
         if custom.get(ERASE):
-            self._forget(session)
+            await self._forget(session)
 
     async def feedback(self, sid: str, data: Any) -> None:
         """Counts a thumb for the intents and facts of a reply; the client names the turn, the server knows the rest."""
@@ -269,22 +300,35 @@ class _Conversations:
         made = (session.reply_to(turn) or await self._stored(session, turn)) if vote.valid else None
         if not made:
             raise Refused("web_not_text")
-        custom, before = made["metadata"]["custom"], session.votes.get(turn)
-        session.votes[turn] = vote
+        custom = made["metadata"]["custom"]
         subjects = custom.get("intents") or [], custom.get("facts") or []
-        await asyncio.to_thread(self._feedback.count, *subjects, vote, before)
+        async with self._shared.lock(f"votes:{session.sender}", PATIENCE_SECONDS):
+            votes = await self._votes(session)
+            before = Vote(*votes[turn][0]) if turn in votes else None
+            votes[turn] = [[vote.value, vote.reason], *subjects]
+            await self._shared.note(f"votes:{session.sender}", votes, IDLE_SECONDS)
+            await asyncio.to_thread(self._feedback.count, *subjects, vote, before)
+
+    async def _votes(self, session: Session) -> Dict[str, Any]:
+        """Gives the visitor's thumbs by turn: value and reason, intents, facts."""
+        return await self._shared.noted(f"votes:{session.sender}") or {}
 
     async def erase(self, sid: str, data: Any) -> None:
         """Deletes the conversation, after the turn that is under way."""
         session = await self._session(sid, data)
-        self._forget(session)
-        async with session.turn_lock:
+        await self._forget(session)
+        async with self._turn(session):
             await erase(self._agent(), session.sender)
         await self._sio.emit("erased", to=session.sender)
 
-    def _forget(self, session: Session) -> None:
-        session.erased = True
+    async def _forget(self, session: Session) -> None:
+        """Drops what is remembered, so that messages that wait are not answered, and takes the thumbs back."""
+        await self._shared.note(_erasure(session.sender), uuid.uuid4().hex, IDLE_SECONDS)
         self._sessions.drop(session.sender)
+        votes = await self._votes(session)
+        await self._shared.forget(f"votes:{session.sender}")
+        for vote, intents, facts in votes.values():
+            await asyncio.to_thread(self._feedback.take_back, intents, facts, Vote(*vote))
 
     async def about(self, sid: str, data: Any) -> Ack:
         """Gives the intended purpose, word for word."""
@@ -292,3 +336,7 @@ class _Conversations:
 
     def _country(self, session: Session) -> str | None:
         return session.country or self._settings.country
+
+
+def _erasure(sender: str) -> str:
+    return f"erased:{sender}"

@@ -383,7 +383,7 @@ async def test_thumbs_become_counts_and_nothing_else(tmp_path: Path):
             {"value": "up", "reason": "wrong"},
         ]
         assert not any([(await one.client.call("feedback", {**vote, **change}))["ok"] for change in bad])
-    counts = Feedback(tmp_path / "feedback.db").counts()
+    counts = Feedback(f"sqlite:///{tmp_path}/feedback.db").counts()
     assert counts == [
         Count("fact", "d1-cause-leg-exercise", "down", "unclear", 1),
         Count("intent", "inform", "down", "unclear", 1),

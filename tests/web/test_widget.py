@@ -67,7 +67,9 @@ def test_a_whole_conversation(bot: LiveBot, chromium: Browser, look: str):
             bot.url + "/chat/widget.js"
         ]
     assert [
-        c for c in Feedback(bot.log.parent / "feedback.db").counts() if (c.id, c.value) == ("describe_problem", "up")
+        c
+        for c in Feedback(f"sqlite:///{bot.log.parent}/feedback.db").counts()
+        if (c.id, c.value) == ("describe_problem", "up")
     ]
 
 

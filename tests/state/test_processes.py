@@ -1,0 +1,282 @@
+"""Two bots behind nginx with one PostgreSQL and one Redis: one conversation, whichever of them is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import servers
+from processes import child
+from servers import PASSWORD, Server
+from sqlalchemy import create_engine, text
+
+from bot.evaluation.live import LiveBot, free_port, live_bot
+from bot.feedback import Count, Feedback
+from bot.train import ROOT
+from tests.web.harness import Visitor, visitor
+
+pytestmark = [pytest.mark.server, pytest.mark.model]
+CHEST = "crushing chest pain and my left arm is numb"
+
+
+@dataclass
+class Cluster:
+    """Two bots, what they share, and what is in front of them."""
+
+    bots: list[LiveBot]
+    url: str
+    tls_port: int
+    postgres: Server
+    redis: Server
+
+    def rows(self, sender: str) -> list[tuple[str, str | None]]:
+        """The types and texts of a conversation's stored events."""
+        engine = create_engine(self.postgres.url)
+        with engine.connect() as connection:
+            query = text("select type_name, data from events where sender_id = :sender order by id")
+            found = [
+                (kind, json.loads(data).get("text")) for kind, data in connection.execute(query, {"sender": sender})
+            ]
+        engine.dispose()
+        return found
+
+    def said(self, sender: str) -> list[str | None]:
+        """What a person said, as stored."""
+        return [words for kind, words in self.rows(sender) if kind == "user"]
+
+
+@pytest.fixture(scope="module")
+def cluster(model: str, postgres: Server, redis: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    environment = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
+    with ExitStack() as stack:
+        with ThreadPoolExecutor() as pool:
+            folders = [tmp_path_factory.mktemp(name) for name in ("one", "two")]
+            runs = [live_bot(folder, **environment) for folder in folders]
+            bots = [future.result() for future in [pool.submit(stack.enter_context, run) for run in runs]]
+        port, tls_port = free_port(), free_port()
+        try:
+            tls = servers.certificate(tmp_path_factory.mktemp("tls"))
+            addresses = [bot.url.removeprefix("http://") for bot in bots]
+            configuration = servers.deployed_nginx(addresses, port, tls_port, tls)
+            proxy = stack.enter_context(servers.nginx(configuration, port))
+        except servers.NotInstalled as error:
+            pytest.skip(str(error))
+        yield Cluster(bots, proxy.url, tls_port, postgres, redis)
+
+
+@asynccontextmanager
+async def two_tabs(url: str) -> AsyncIterator[tuple[Visitor, Visitor]]:
+    """One visitor with a socket to each of the two processes."""
+    async with visitor(url, begun=False) as first:
+        epoch = (await first.begin())["epoch"]
+        for _ in range(10):
+            async with visitor(url, begun=False) as second:
+                if (await second.begin(session_id=first.session))["epoch"] != epoch:
+                    yield first, second
+                    return
+        raise AssertionError("nginx sends everybody to one process")
+
+
+def test_a_conversation_goes_on_whichever_process_is_asked(cluster: Cluster):
+    sender = uuid.uuid4().hex
+    texts = ["back cramp after lifting", "heat or cold?", "how do i prevent it", "what causes it"]
+    replies = [bot.say(words, sender) for bot, words in zip(itertools.cycle(cluster.bots), texts)]
+    assert [reply.custom["body_part"] for reply in replies] == ["back"] * 4
+    assert cluster.said(f"rest-{sender}") == texts
+
+
+def test_messages_at_the_same_moment_are_handled_one_after_another(cluster: Cluster):
+    sender = uuid.uuid4().hex
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(cluster.bots[n % 2].say, f"calf cramp number {n}", sender) for n in range(12)]
+        assert all(future.result().text for future in asked)
+    kinds = [kind for kind, _ in cluster.rows(f"rest-{sender}") if kind in ("user", "bot")]
+    assert kinds.count("user") == 12 and "user user" not in " ".join(kinds)
+    assert len(set(cluster.said(f"rest-{sender}"))) == 12
+    for bot in cluster.bots:
+        assert "Lock" not in bot.log.read_text() and "not stored" not in bot.log.read_text()
+
+
+async def test_both_tabs_of_a_visitor_hear_the_reply(cluster: Cluster):
+    async with two_tabs(cluster.url) as tabs:
+        for number, speaker in enumerate(tabs):
+            await speaker.say("back cramp after lifting", id=f"turn-number-{number}")
+            heard = [await tab.reply(20) for tab in tabs]
+            assert [reply["metadata"]["turn"] for reply in heard] == [f"turn-number-{number}"] * 2
+        assert await tabs[0].silence(0.3) and await tabs[1].silence(0)
+
+
+async def test_messages_of_one_socket_are_answered_in_order_and_each_once(cluster: Cluster):
+    async with visitor(cluster.url) as one:
+        await asyncio.gather(*(one.say(f"calf cramp {n}", id=f"turn-number-{n // 2}") for n in (0, 1, 2, 3, 4, 5)))
+        heard = [(await one.reply(20))["metadata"]["turn"] for _ in range(3)]
+        assert heard == ["turn-number-0", "turn-number-1", "turn-number-2"] and await one.silence(0.5)
+        assert cluster.said(f"web-{one.session.split('.')[0]}") == ["calf cramp 0", "calf cramp 2", "calf cramp 4"]
+
+
+async def test_a_message_sent_again_to_another_process_is_answered_once(cluster: Cluster):
+    async with two_tabs(cluster.url) as (one, other):
+        await one.say("calf cramp at night", id="the-same-turn")
+        await other.say("calf cramp at night", id="the-same-turn", again=True)
+        first, *again = [await one.reply(20), await one.reply(20)]
+        assert first["text"] == again[0]["text"]
+        assert cluster.said(f"web-{one.session.split('.')[0]}") == ["calf cramp at night"]
+
+
+async def test_a_changed_thumb_is_counted_once_over_both_and_goes_with_the_conversation(cluster: Cluster):
+    counts = Feedback(cluster.postgres.url)
+    async with two_tabs(cluster.url) as (one, other):
+        await one.say("hello", id="voted-turn")
+        reply = await one.reply(20)
+        intent = reply["metadata"]["custom"]["intents"][0]
+        vote = {"turn": "voted-turn", "value": "up"}
+        assert (await one.client.call("feedback", vote))["ok"]
+        assert (await other.client.call("feedback", {**vote, "value": "down"}))["ok"]
+        assert [c for c in counts.counts() if c.id == intent] == [Count("intent", intent, "down", "", 1)]
+        assert (await other.client.call("erase", {}))["ok"]
+        assert not [c for c in counts.counts() if c.id == intent]
+
+
+async def test_deleting_in_one_process_deletes_everywhere(cluster: Cluster):
+    async with two_tabs(cluster.url) as (one, other):
+        sender = f"web-{one.session.split('.')[0]}"
+        await one.say("back cramp after lifting", id="turn-number-1")
+        await one.reply(20)
+        assert cluster.said(sender)
+        assert (await other.client.call("erase", {}))["ok"]
+        await asyncio.wait_for(one.erased.wait(), 5)
+        assert not cluster.rows(sender)
+        epoch = (await one.begin(session_id=one.session))["epoch"]
+        while not one.received.empty():
+            one.received.get_nowait()
+        await one.begin(session_id=one.session, last_seq=0, epoch=epoch)
+        assert await one.silence(0.3), "the other process still remembered a reply"
+        await one.say("calf cramp", id="turn-number-2")
+        assert (await one.reply(20))["metadata"]["turn"] == "turn-number-2"
+        assert cluster.said(sender) == ["calf cramp"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("words", ["delete my data", "please erase everything i told you"])
+def test_delete_my_data_leaves_nothing(request: pytest.FixtureRequest, kind: str, words: str):
+    sender = uuid.uuid4().hex
+    bot = request.getfixturevalue("bot") if kind == "sqlite" else request.getfixturevalue("cluster").bots[0]
+    url = (
+        request.getfixturevalue("cluster").postgres.url
+        if kind == "postgres"
+        else f"sqlite:///{bot.log.parent}/conversations.db"
+    )
+    bot.say("back cramp after lifting", sender)
+    assert stored(url, sender) > 0
+    reply = bot.say(words, sender)
+    assert "delet" in reply.text.lower() and reply.custom.get("erase")
+    assert stored(url, sender) == 0
+
+
+def stored(url: str, sender: str) -> int:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        count = connection.execute(text("select count(*) from events where sender_id like :s"), {"s": f"%{sender}%"})
+        found = int(count.scalar_one())
+    engine.dispose()
+    return found
+
+
+def test_the_proxy_speaks_tls_and_passes_on_only_what_visitors_need(cluster: Cluster):
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    with urllib.request.urlopen(f"https://127.0.0.1:{cluster.tls_port}/chat/", context=anyone, timeout=10) as answer:
+        assert answer.status == 200 and "max-age" in answer.headers["Strict-Transport-Security"]
+    for path in ("/health", "/webhooks/rest/webhook", "/webhooks/web/", "/version", "/status"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(cluster.url + path, timeout=10)
+    with pytest.raises(urllib.error.HTTPError, match="413"):
+        urllib.request.urlopen(cluster.url + "/chat/", b"x" * 100_000, timeout=10)
+
+
+@pytest.mark.parametrize("server", ["redis", "postgres"])
+def test_people_are_answered_while_a_server_is_away_and_all_recovers(cluster: Cluster, server: str):
+    sender, word = uuid.uuid4().hex, "qzxywk"
+    one, other = cluster.bots
+    assert one.say(f"back cramp after lifting {word}", sender).custom["kind"] == "answer"
+    getattr(cluster, server).kill()
+    try:
+        started = time.monotonic()
+        assert one.say(f"{CHEST} {word}", sender).custom["kind"] == "emergency"
+        assert time.monotonic() - started < 10
+        assert other.say(f"calf cramp {word}", sender).text
+    finally:
+        getattr(cluster, server).again()
+    until = time.monotonic() + 20
+    while (before := cluster.said(f"rest-{sender}")) and time.monotonic() < until:
+        other.say("heat or cold?", sender)
+        if cluster.said(f"rest-{sender}") != before:
+            break
+    assert cluster.said(f"rest-{sender}")[0] == f"back cramp after lifting {word}"
+    assert cluster.said(f"rest-{sender}")[-1] == "heat or cold?"
+    for bot in cluster.bots:
+        log = bot.log.read_text()
+        assert word not in log and PASSWORD not in log and sender not in log
+
+
+async def test_a_visitor_whose_process_is_killed_is_answered_by_the_other(cluster: Cluster):
+    """The last test of this module: one bot less."""
+    async with visitor(cluster.url, begun=False) as one:
+        epoch = (await one.begin())["epoch"]
+        victim = await _process_of(cluster, epoch)
+        killer = asyncio.get_running_loop().run_in_executor(None, _kill, victim)
+        with suppress(Exception):
+            await one.say("back cramp after lifting", id="the-broken-turn")
+        await killer
+        started = time.monotonic()
+        async with visitor(cluster.url, begun=False) as again:
+            assert (await again.begin(session_id=one.session))["epoch"] != epoch
+            await again.say("back cramp after lifting", id="the-broken-turn", again=True)
+            assert "back" in (await again.reply(10))["text"]
+        assert time.monotonic() - started < 10
+    assert cluster.said(f"web-{one.session.split('.')[0]}") == ["back cramp after lifting"]
+
+
+async def _process_of(cluster: Cluster, epoch: str) -> LiveBot:
+    for bot in cluster.bots:
+        async with visitor(bot.url, begun=False) as direct:
+            if (await direct.begin())["epoch"] == epoch:
+                return bot
+    raise AssertionError
+
+
+def _kill(bot: LiveBot) -> None:
+    os.kill(child(bot.process.pid, "bot.rasa_cli"), signal.SIGKILL)
+    bot.process.wait(timeout=30)
+
+
+def test_processes_refuse_to_start_without_their_servers(tmp_path: Path):
+    for name, url in (
+        ("DATABASE_URL", f"postgresql://bot:{PASSWORD}@127.0.0.1:{free_port()}/x"),
+        ("REDIS_URL", f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"),
+    ):
+        environment = {**os.environ, name: url, "PORT": str(free_port()), "STATE_FOLDER": str(tmp_path)}
+        command = [sys.executable, "-m", "bot.serve"]
+        result = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        message = result.stderr.strip()
+        assert result.returncode == 1 and name in message and "\n" not in message and PASSWORD not in message
+        assert re.search(r"(Start it|correct)", message) and "Traceback" not in message
