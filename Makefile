@@ -5,7 +5,8 @@ export RASA_TELEMETRY_ENABLED := false
 BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run chat train test check knowledge evaluate evaluate-safety screen lock clean
+.PHONY: help setup setup-dev run chat train test check knowledge document preview report facts-reached evaluate \
+  evaluate-safety bench compare-nlu screen lock clean
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,6 +29,18 @@ train: setup  ## Train the model if its inputs changed (FORCE=1: always)
 knowledge: setup  ## Check the knowledge base and write the files made from it
 	@$(PY) -m bot.generate && echo "The knowledge base is sound."
 
+document: setup  ## Note the words of a new source document (FILE=text.txt), which ours must not repeat
+	@$(PY) -m bot.document $(FILE)
+
+preview: setup-dev  ## Show every answer for every part of the body as one page (results/preview.html)
+	@$(PY) -m bot.evaluation.preview
+
+report: setup  ## Tell what is asked most, what is not understood and which answers do not help
+	@$(PY) -m bot.report
+
+facts-reached: setup-dev  ## Write docs/facts-reached.md: for each fact a question that brings it up
+	@$(PY) -m bot.evaluation.reached
+
 check: setup-dev  ## Lint, types, generated files, Rasa's own validation
 	@scripts/check.sh
 
@@ -44,6 +57,13 @@ evaluate: setup-dev  ## Figures on held-out data (DATA=file.jsonl: on another fi
 evaluate-safety: setup-dev  ## Figures of the red-flag screen (DATA=file.jsonl; WRITE=1: into docs/)
 	@$(PY) -m bot.train
 	@$(PY) -m bot.evaluation.safety $(if $(WRITE),--write) $(DATA)
+
+bench: setup-dev  ## Speed, memory and growth beside Rasa's default into docs/performance.md (hours; QUICK=1: minutes)
+	@$(PY) -m bot.train
+	@$(PY) -m bot.evaluation.bench $(if $(QUICK),--quick) $(OPTIONS)
+
+compare-nlu: setup-dev  ## NLU configurations and learning curves into docs/nlu-evaluation.md (hours; QUICK=1; HINT3=folder)
+	@$(PY) -m bot.evaluation.nlu_comparison $(if $(QUICK),--quick) $(if $(HINT3),--hint3 $(HINT3))
 
 screen: setup-dev  ## Fit the learned screen on its examples and store the result (a quarter of an hour)
 	@$(PY) -m bot.nlu.screen_training

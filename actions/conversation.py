@@ -8,6 +8,7 @@ from rasa_sdk import Tracker
 from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
+from actions.answers import ActionFallBack
 from actions.tracker_io import (
     DIALOGUE,
     RED_FLAG_RESPONSE,
@@ -47,15 +48,26 @@ class ActionSmallTalk(Move):
         return dialogue.small_talk(turn, state, setting)
 
 
+# Below this confidence in the intent `restart` nothing is deleted; `make evaluate` lists what is taken for it.
+SURE_TO_FORGET = 0.5
+
+
 class ActionForget(Move):
     """Forgets the conversation; replaces Rasa's own action for the intent `restart`."""
+
+    def __init__(self) -> None:
+        """Makes the move for a message that may mean something else."""
+        super().__init__()
+        self._fall_back = ActionFallBack()
 
     def name(self) -> str:
         """Names the action."""
         return "action_restart"
 
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
-        """Makes the move (see parent) and takes back any alarm."""
+        """Makes the move (see parent) and takes back any alarm; what is deleted is gone, so it must be meant."""
+        if float(tracker.latest_message["intent"].get("confidence") or 0) < SURE_TO_FORGET:
+            return await self._fall_back.move(dispatcher, tracker)
         return [*alarm_off(), *await super().move(dispatcher, tracker)]
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:

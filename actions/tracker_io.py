@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from rasa_sdk import Action, Tracker
@@ -13,7 +15,7 @@ from bot.core.answering import Setting
 from bot.core.checks import DENIES_SIGNS
 from bot.core.dialogue import Reply
 from bot.core.turn import CUE, Answer, Mention, State, Turn
-from bot.knowledge.loader import load_knowledge
+from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.settings import read_settings
 
@@ -31,7 +33,7 @@ class Move(Action, ABC):
 
     def __init__(self) -> None:
         """Loads the knowledge base; it is frozen, so all conversations share it."""
-        self._knowledge = load_knowledge()
+        self._knowledge = _knowledge()
         self._country = read_settings().country
         numbers(self._country)  # read now, so that no person waits for it
 
@@ -58,6 +60,15 @@ class Move(Action, ABC):
         return Setting(self._knowledge, known.emergency_number)
 
 
+@lru_cache(maxsize=1)
+def _knowledge() -> Knowledge:
+    """Gives the knowledge base; where messages are kept, the assistant says so when it introduces itself."""
+    k = load_knowledge()
+    if not read_settings().keep_texts:
+        return k
+    return replace(k, phrases={**k.phrases, "assistant": f"{k.phrases['assistant']} {k.phrases['texts_kept']}"})
+
+
 def turn_from(tracker: Tracker) -> Turn:
     """Reads the latest message: intents of all its questions and what it names."""
     return _turn(tracker.latest_message)
@@ -79,9 +90,13 @@ def _turn(latest: dict[str, Any]) -> Turn:
         for entity in latest.get("entities") or []
     ]
     facts = tuple(fact for fact in latest.get("facts") or () if fact in load_knowledge().facts)
+    near = tuple(
+        (fact, likeness) for fact, likeness in latest.get("near_facts") or () if fact in load_knowledge().facts
+    )
     guesses = tuple(guess["name"] for guess in latest.get("intent_ranking") or ())
     silent, language = bool(latest.get("documents_silent")), latest.get("foreign_language") or ""
-    return Turn(tuple(intents), tuple(mentions), facts, silent, guesses, language)
+    nearest = latest.get("nearest_question") or ""
+    return Turn(tuple(intents), tuple(mentions), facts, silent, guesses, language, near, nearest)
 
 
 def _screen_question(tracker: Tracker) -> dict[str, str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from bot.rasa_imports import spare_tensorflow
+
 
 def _ignore(*_: Any, **__: Any) -> None:
     """Shows no warning."""
@@ -16,6 +18,7 @@ def _ignore(*_: Any, **__: Any) -> None:
 def main() -> None:
     """Runs Rasa's command line."""
     warnings.showwarning = _ignore
+    spare_tensorflow()
     from rasa.__main__ import main as rasa
 
     from bot import rasa_patches

@@ -17,6 +17,7 @@ from rasa.core.actions.action import RemoteAction
 from rasa.engine.exceptions import GraphRunError
 from rasa.engine.graph import GraphNode
 from rasa.engine.runner.dask import DaskGraphRunner
+from rasa.engine.storage.storage import ModelMetadata
 from rasa.utils.endpoints import DEFAULT_REQUEST_TIMEOUT, EndpointConfig
 
 # Shorter than the 5 seconds after which the action server closes a connection, so that none is used as it closes.
@@ -75,13 +76,24 @@ def _order(self: DaskGraphRunner, names: Sequence[str]) -> list[Step]:
     return [(name, graph[name][0], tuple(needs[name])) for name in sorted_names if name in graph]
 
 
+_read_metadata = ModelMetadata.from_dict
+
+
+def _without_training(serialized: dict[str, Any]) -> ModelMetadata:
+    """Reads a model's metadata without the steps of its training, which nothing uses afterwards.
+
+    One of them is Rasa's validator, and importing that takes in all of Rasa's neural networks and TensorFlow.
+    """
+    return _read_metadata({**serialized, "train_schema": {"nodes": {}}})
+
+
 _load_agent = run.load_agent_on_start
 
 
 async def _load_and_settle(*args: Any) -> Any:
     """Loads the model, then takes what is there out of the garbage collector's sight.
 
-    A full collection looks at every object of TensorFlow, spaCy and the model, and the person waits for it.
+    A full collection looks at every object of Rasa, spaCy and the model, and the person waits for it.
     """
     agent = await _load_agent(*args)
     gc.collect()
@@ -91,6 +103,7 @@ async def _load_and_settle(*args: Any) -> Any:
 
 def apply() -> None:
     """Puts the changes in place."""
+    ModelMetadata.from_dict = _without_training
     RemoteAction._validate_action_result = _trust_action_result
     EndpointConfig.session = _kept_session
     DaskGraphRunner.run = _run_in_order

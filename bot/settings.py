@@ -77,6 +77,7 @@ class Settings:
         country: Id of a country in emergency_numbers.yml, or None (COUNTRY).
         state_folder: Folder for conversations, or None for `var` (STATE_FOLDER).
         credentials: The file that lists the channels (CREDENTIALS).
+        keep_texts: Whether messages that were not understood are kept, scrubbed, for 30 days (KEEP_TEXTS).
         telegram: The Telegram channel, or None when it is off.
         matrix: The Matrix channel, or None when it is off.
         whatsapp: WhatsApp by Twilio, or None when it is off.
@@ -91,6 +92,7 @@ class Settings:
     country: str | None = None
     state_folder: str | None = None
     credentials: str = DEFAULT_CREDENTIALS
+    keep_texts: bool = False
     telegram: TelegramSettings | None = None
     matrix: MatrixSettings | None = None
     whatsapp: WhatsAppSettings | None = None
@@ -122,6 +124,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         country=(environ.get("COUNTRY") or "").strip().lower() or None,
         state_folder=environ.get("STATE_FOLDER") or None,
         credentials=environ.get("CREDENTIALS") or DEFAULT_CREDENTIALS,
+        keep_texts=_switch("KEEP_TEXTS", environ.get("KEEP_TEXTS") or "0"),
         telegram=_telegram(environ),
         matrix=_matrix(environ),
         whatsapp=_whatsapp(environ),
@@ -197,6 +200,12 @@ def _network(value: str) -> str:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError as error:
         raise ConfigError(f"WEB_PROXIES has '{value}', which is no IP address or network.") from error
+
+
+def _switch(name: str, value: str) -> bool:
+    if value not in ("0", "1"):
+        raise ConfigError(f"{name} is '{value}', but it is switched on with 1 and off with 0. Set it to one of them.")
+    return value == "1"
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

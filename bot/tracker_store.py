@@ -19,8 +19,9 @@ from sqlalchemy.pool import QueuePool
 from bot.core.turn import ERASE
 
 # The write-ahead log lets readers and the writer work at once. `normal` leaves out a wait for the disk at each
-# turn: after a power cut the last turn may be missing, but nothing is ever half-written.
-PRAGMAS = ("journal_mode=wal", "synchronous=normal", "busy_timeout=5000")
+# turn: after a power cut the last turn may be missing, but nothing is ever half-written. What is deleted is written
+# over.
+PRAGMAS = ("journal_mode=wal", "synchronous=normal", "busy_timeout=5000", "secure_delete=on")
 # Attribute of a tracker: how many of its events are stored. The conversation's lock keeps others from adding any.
 _STORED = "stored_events"
 
@@ -75,6 +76,9 @@ class ConversationStore(SQLTrackerStore):
         with self.session_scope() as session:
             session.execute(delete(self.SQLEvent).where(self.SQLEvent.sender_id == sender_id))
             session.commit()
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:  # the write-ahead log still has the words
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _row(self, sender_id: str, event: Event) -> dict[str, Any]:
         data = event.as_dict()

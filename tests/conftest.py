@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,8 @@ from playwright.sync_api import Browser, sync_playwright
 from bot.environment import QUIET
 
 os.environ.update(QUIET)
+# Turns that run in this process must not write into the state of a bot that somebody uses.
+os.environ.setdefault("STATE_FOLDER", tempfile.mkdtemp(prefix="state-"))
 
 import messengers
 from gateway import Gateway
@@ -134,20 +137,28 @@ def reachable(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def matrix_people(synapse: Synapse | None) -> Iterator[messengers.Matrix]:
-    """People on Matrix."""
+    """People on Matrix; they leave after the test, since each one's client keeps the home server busy."""
     if synapse is None:
         pytest.skip("Synapse, the tests' Matrix server, could not be installed here")
     with messengers.matrix(synapse) as people:
         yield people
 
 
-@pytest.fixture(params=["rest", "telegram", "matrix", "sms"])
+@pytest.fixture
+def web_people(reachable: LiveBot) -> Iterator[messengers.Web]:
+    """Visitors of the bot's own page."""
+    with messengers.web(reachable) as people:
+        yield people
+
+
+@pytest.fixture(params=["rest", "web", "telegram", "matrix", "sms"])
 def channel(request: pytest.FixtureRequest, reachable: LiveBot, telegram_api: TelegramApi) -> messengers.Channel:
     """Each channel in turn."""
     makers = {
         "rest": lambda: messengers.Rest(reachable),
+        "web": lambda: request.getfixturevalue("web_people"),
         "telegram": lambda: messengers.Telegram(telegram_api),
         "sms": lambda: messengers.Sms(request.getfixturevalue("gateway")),
         "matrix": lambda: request.getfixturevalue("matrix_people"),

@@ -72,7 +72,7 @@ def test_two_places_in_one_message(chat: Chat):
 
 def test_sources_decline_and_restart(chat: Chat):
     chat("does ibuprofen help a back spasm")
-    assert chat("where is that from").custom["kind"] == "source"
+    assert "My last answer came from" in chat("where is that from").text
     assert chat("how many can i take a day").custom["kind"] == "decline"
     assert chat("start over").custom["kind"] == "smalltalk"
     assert chat("a muscle keeps cramping").custom["kind"] == "clarify"

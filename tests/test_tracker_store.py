@@ -69,7 +69,7 @@ def test_erase_leaves_nothing_of_one_person_and_all_of_another(tmp_path: Path, d
     async def scenario() -> tuple[object, object]:
         for name in ("leaves", "stays"):
             tracker = DialogueStateTracker(name, domain.slots)
-            tracker.update(UserUttered("words"), domain)
+            tracker.update(UserUttered(f"words of who {name}"), domain)
             await store.save(tracker)
         await store.erase("leaves")
         return await store.retrieve_full_tracker("leaves"), await store.retrieve_full_tracker("stays")
@@ -77,3 +77,5 @@ def test_erase_leaves_nothing_of_one_person_and_all_of_another(tmp_path: Path, d
     gone, kept = asyncio.run(scenario())
     assert gone is None
     assert kept is not None
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"words of who stays" in written and b"words of who leaves" not in written

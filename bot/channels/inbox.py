@@ -81,9 +81,10 @@ class Inbox:
         path.touch(mode=0o600)
         self._channel = channel
         self._db = sqlite3.connect(path, isolation_level=None)
-        for pragma in (*PRAGMAS, "secure_delete=on"):  # what is crossed out is overwritten
+        for pragma in PRAGMAS:
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(_TABLES)
+        self._forgotten: set[str] = set()
 
     def close(self) -> None:
         """Closes the file."""
@@ -155,6 +156,9 @@ class Inbox:
             "WHERE channel = ? AND id = ?",
             (self._channel, event.id),
         )
+        if event.chat in self._forgotten:
+            self._forgotten.discard(event.chat)
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log still has the words
 
     def choose(self, chat: str, token: str) -> str | None:
         """Gives what an open choice says; the reply to it closes the chat's choices (see `plan`)."""
@@ -170,7 +174,8 @@ class Inbox:
         return self._db.execute("SELECT 1 FROM contacts WHERE channel = ? AND chat = ?", where).fetchone() is not None
 
     def forget(self, chat: str) -> None:
-        """Deletes what is kept about a chat; events that are being answered cross themselves out."""
+        """Deletes what is kept about a chat; the event that asked for it goes last, once it is answered."""
+        self._forgotten.add(chat)
         with self._transaction():
             self._close_choices(chat)
             self._change("DELETE FROM contacts WHERE channel = ? AND chat = ?", (self._channel, chat))

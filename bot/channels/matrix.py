@@ -116,8 +116,7 @@ class Matrix(Service):
     async def poll(self) -> None:
         """Waits for news of all rooms (see parent)."""
         since = self.inbox.mark(self._key("since"))
-        filtered = {"room": {"timeline": {"limit": PAGE}}, "presence": {"types": []}}
-        answer = await self.client.sync(POLL_MS if since else 0, filtered, since, full_state=self._whole)
+        answer = await self.client.sync(POLL_MS if since else 0, self._news, since, full_state=self._whole)
         if isinstance(answer, SyncError):
             if answer.status_code == "M_UNKNOWN_TOKEN":
                 self.inbox.set_mark(self._key("session"), None)
@@ -130,6 +129,14 @@ class Matrix(Service):
         for room, news in answer.rooms.join.items() if since else ():
             await self._follow(room, news, str(since))
         self.inbox.set_mark(self._key("since"), answer.next_batch)
+
+    @property
+    def _news(self) -> Dict[str, Any]:
+        """What a sync is to hold. Without the bot's own messages, a reply costs the home server no sync of ours."""
+        none: Dict[str, Any] = {"types": []}
+        timeline = {"limit": PAGE, "not_senders": [self.client.user_id]}
+        rooms = {"timeline": timeline, "ephemeral": none, "account_data": none}
+        return {"room": rooms, "presence": none, "account_data": none}
 
     async def _invited(self, room: str, invite: InviteInfo) -> None:
         mine = (event for event in invite.invite_state if getattr(event, "state_key", None) == self.client.user_id)

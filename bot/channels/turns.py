@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 
+from bot.channels.counting import count_turn
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.settings import read_settings
@@ -56,7 +57,7 @@ async def take_turn(
 ) -> List[Dict[str, Any]]:
     """Runs one turn and gives its messages; there is always at least one.
 
-    Any failure, and a turn that yields nothing (the action server is down), gives a sentence with the
+    Any failure, and a turn that says nothing (the action server is down), gives a sentence with the
     emergency line. Nobody's words are logged.
     """
     collector = WholeMessages()
@@ -67,7 +68,9 @@ async def take_turn(
         raise
     except Exception as error:
         _log.error("a turn failed: %s", type(error).__name__)
-    return collector.messages or failure(sender)
+    count_turn(typed(text), collector.messages)
+    spoken = any((message.get("text") or "").strip() for message in collector.messages)
+    return collector.messages if spoken else failure(sender)
 
 
 async def erase(agent: Any, sender: str) -> None:

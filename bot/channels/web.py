@@ -30,7 +30,7 @@ from bot.channels.web_pages import add_pages
 from bot.channels.web_texts import about, known_country, number, numbered, sentence, welcome
 from bot.core.turn import ERASE
 from bot.errors import ConfigError
-from bot.feedback import Feedback, Vote
+from bot.feedback import FILE, Feedback, Vote
 from bot.settings import Settings, read_settings
 
 _log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class _Conversations:
         self._on_new_message = on_new_message
         self._ids = SessionIds(read_key(settings.web_secret, settings.state))
         self._sessions = Sessions()
-        self._feedback = Feedback(settings.state / "feedback.db")
+        self._feedback = Feedback(settings.state / FILE)
         self._addresses = Addresses(SOCKETS_PER_ADDRESS, REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
         # Sequence numbers begin anew with each process; the epoch tells clients so.
         self._epoch = uuid.uuid4().hex[:8]

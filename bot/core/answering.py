@@ -75,7 +75,7 @@ def answer(request: Request, state: State, setting: Setting) -> tuple[Answer, St
     The answer is cut to a readable length: facts are left for "more" until it fits.
     """
     k = setting.k
-    sections = [_section(goal, limit, request, k) for goal, limit in _without_self_care(request, setting)]
+    sections = [_section(goal, limit, request, k) for goal, limit in without_self_care(request, setting)]
     draft = _write(sections, request, state, setting)
     while draft.words > WORD_BUDGET and (shorter := _shortened(sections)):
         sections = shorter
@@ -101,7 +101,7 @@ def understood(focus: Focus, k: Knowledge) -> str | None:
     return k.phrases[key].format(place=places, when=when).strip()
 
 
-def _without_self_care(request: Request, setting: Setting) -> list[tuple[str, int]]:
+def without_self_care(request: Request, setting: Setting) -> list[tuple[str, int]]:
     """Gives goals with limits; self-care is left out where a person must not try it."""
     k = setting.k
     wanted: list[tuple[str, int]] = []
@@ -171,8 +171,8 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
             draft.say(_heading(section, focus, draft))
         for difference in differing:
             draft.differ(difference)
-        # What the disagreement told already needs no bullet of its own.
-        draft.tell([lead for lead in leads if lead not in draft.facts], focus.body_parts)
+        # What the disagreement told already needs no bullet of its own, unless another document says it too.
+        draft.tell([lead for lead in leads if not set(k.group(lead)) <= set(draft.facts)], focus.body_parts)
     if not draft.facts:
         draft.say(draft.phrase("all_said" if request.skip else "nothing"))
     draft.gap()
@@ -246,7 +246,8 @@ def _finish(
     draft: Draft, sections: Sequence[_Section], request: Request, state: State, setting: Setting
 ) -> tuple[Answer, State]:
     k, focus = setting.k, request.focus
-    waiting = any(lead not in draft.facts for section in sections for lead in section.selection.leads)
+    heard = {*state.said, *draft.facts}
+    waiting = any(lead not in heard for section in sections for lead in section.selection.leads)
     offers = _offers(request, k)
     reply = Answer(
         kind="answer",

@@ -18,6 +18,7 @@ from bot.core.answering import (
     bar_self_care,
     bars,
     understood,
+    without_self_care,
 )
 from bot.core.compose import Draft, goal_buttons, join, place_buttons, section_name
 from bot.core.select import choose, safe
@@ -31,17 +32,26 @@ CORRECTION = "correction"
 CERTAINTY = "certainty"
 # What the person says about the course; these make a doctor the next thing to speak of.
 WORRYING = frozenset({"weeks", "months", "years", "recurrent", "severe"})
+# Likeness from which a fact on what was just talked of is taken as what a follow-up question means, when nothing else
+# is understood of it, when the sources are asked for, and when a question is. Chosen on evaluation/dialogues.jsonl.
+HINT_IN_CONTEXT, ASKED_IN_CONTEXT, NEAR_IN_CONTEXT = 0.3, 0.35, 0.4
 
 
 def ask(turn: Turn, state: State, setting: Setting) -> Reply:
     """Answers a described problem or one or two questions."""
     k = setting.k
     state = _remember(turn, state, k)
+    if not turn.facts and not _subjects(turn):
+        turn = replace(turn, facts=_in_context(turn, state, k, NEAR_IN_CONTEXT))
     goals = _goals(turn.intents, k)
+    if t.SET_ASIDE in turn.ids(t.CUE):
+        goals, state = _set_aside(turn, goals, state, k)
+    goals = _compared(turn, goals, k)
     focus = _focus(turn, state, goals, k)
     missing = _follow_up(turn, state, k) if turn.facts else _not_covered(turn, k) or _follow_up(turn, state, k)
     if missing:
-        return _answer_not_covered(missing, turn, goals, focus, state, setting)
+        reply = _answer_not_covered(missing, turn, goals, focus, state, setting)
+        return _unserved(reply, t.NOT_COVERED, missing, state)
     if goals == (DESCRIBE,) and not focus.body_parts and not state.asked_place:
         return _ask_place(turn, goals, focus, state, setting)
     if _check_first(goals, focus, state, k):
@@ -57,7 +67,8 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
     if goals == ("diagnosis",):
         opening = k.phrases["no_diagnosis"]
     elif turn.silent and not _subjects(turn):
-        opening = k.phrases["silent"]
+        request = Request(turn.intents, goals, focus, k.phrases["silent"], found=turn.facts)
+        return _unserved(answer(request, state, setting), t.UNANSWERED, turn.nearest, state)
     return answer(Request(turn.intents, goals, focus, opening, found=turn.facts), state, setting)
 
 
@@ -79,7 +90,7 @@ def inform(turn: Turn, state: State, setting: Setting) -> Reply:
         opening = k.phrases["noted"].format(what=noted)
         goals = (SEE_DOCTOR,) if WORRYING & {m.id for m in turn.mentions} else state.goals
         return answer(Request(turn.intents, goals, state.focus, opening, skip=state.said), state, setting)
-    return _offer(turn, "ask_what", state, setting)
+    return _follow(turn, before, setting) or _offer(turn, "ask_what", state, setting)
 
 
 def more(turn: Turn, state: State, setting: Setting) -> Reply:
@@ -91,6 +102,8 @@ def more(turn: Turn, state: State, setting: Setting) -> Reply:
 
 def affirm(turn: Turn, state: State, setting: Setting) -> Reply:
     """Takes up the first thing offered."""
+    if asked := _asked_besides(turn, setting.k):
+        return ask(asked, state, setting)
     if _details(turn) or state.pending:
         return inform(turn, state, setting)
     if state.offers:
@@ -101,6 +114,8 @@ def affirm(turn: Turn, state: State, setting: Setting) -> Reply:
 
 def deny(turn: Turn, state: State, setting: Setting) -> Reply:
     """Takes a "no": to a safety question, a correction, "no, X did nothing", or the end of a subject."""
+    if asked := _asked_besides(turn, setting.k):
+        return ask(asked, checks.denied(state, state.checking) if state.checking else state, setting)
     if state.checking and not turn.ids(t.BODY_PART):
         return check_denied(turn, state, setting)
     if turn.ids(t.TOPIC) and not turn.ids(t.BODY_PART) and state.goals:
@@ -118,6 +133,8 @@ def negative_feedback(turn: Turn, state: State, setting: Setting) -> Reply:
     if not state.goals:
         return _offer(turn, "sorry_which", state, setting)
     treated = DESCRIBE in state.goals or any(k.goals[goal].treats for goal in state.goals)
+    if not treated and (followed := _follow(turn, state, setting)):
+        return followed
     goals = (TREATMENT,) if treated else state.goals
     # What was tried, and named as such, is not offered again in other words.
     tried = tuple(fact.id for fact in k.facts.values() if fact.topic in turn.ids(t.TOPIC))
@@ -151,6 +168,8 @@ def sources(turn: Turn, state: State, setting: Setting) -> Reply:
     k = setting.k
     if CERTAINTY in turn.ids(t.CUE) and state.last:
         return certainty(turn, state, setting)
+    if followed := _follow(turn, state, setting, ASKED_IN_CONTEXT):
+        return followed
     draft = setting.draft()
     cited = unique(f"{k.facts[f].doc}|{k.facts[f].section}" for f in state.last if f in k.facts)
     draft.say(k.phrases["heading"].format(heading=k.phrases["source_last" if cited else "source_none"]))
@@ -163,7 +182,7 @@ def sources(turn: Turn, state: State, setting: Setting) -> Reply:
             draft.say(f"• {document.title}{_dated(k, document.id)}")
     draft.gap()
     draft.say(k.phrases["source_quality"])
-    reply, after = _reply("source", draft, turn, replace(state, introduced=True), state.offers or STARTERS)
+    reply, after = _reply("answer", draft, turn, replace(state, introduced=True), state.offers or STARTERS)
     return replace(reply, facts=state.last, sources=_source_list(state, setting)), after
 
 
@@ -268,7 +287,7 @@ def _did_you_mean(turn: Turn, state: State, setting: Setting) -> Reply | None:
         return None
     draft = setting.draft()
     draft.say(k.phrases["did_you_mean"])
-    return _reply("fallback", draft, turn, state, goals)
+    return _unserved(_reply("fallback", draft, turn, state, goals), t.NOT_UNDERSTOOD, turn.nearest, state)
 
 
 def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
@@ -276,7 +295,7 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
     if turn.language in setting.k.languages:
         draft = setting.draft()
         draft.say(draft.fill(setting.k.languages[turn.language].text))
-        return _reply("fallback", draft, turn, state, ())
+        return _unserved(_reply("fallback", draft, turn, state, ()), t.LANGUAGE, turn.language, state)
     if state.kind == "decline":
         return decline(turn, state, setting)
     if (state.pending or "out_of_scope" not in turn.intents) and turn.ids(t.BODY_PART):
@@ -286,15 +305,15 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
     if "out_of_scope" not in turn.intents and _subjects(turn):
         goals = state.goals if state.goals != (DESCRIBE,) else (TREATMENT,)
         return ask(replace(turn, intents=_intents(goals or ("about",), setting.k)), state, setting)
-    if turn.facts and "out_of_scope" not in turn.intents:
-        goals = ("about",)
-        focus = _focus(turn, state, goals, setting.k)
-        return answer(Request(_intents(goals, setting.k), goals, focus, found=turn.facts), state, setting)
+    outside = "out_of_scope" in turn.intents
+    about = replace(turn, facts=()) if outside else turn
+    if followed := _follow(about, state, setting, NEAR_IN_CONTEXT if outside else HINT_IN_CONTEXT):
+        return followed
     if guessed := _did_you_mean(turn, state, setting):
         return guessed
     draft = setting.draft()
     draft.say(setting.k.phrases["fallback"], setting.k.phrases["fallback_help"])
-    return _reply("fallback", draft, turn, state, STARTERS)
+    return _unserved(_reply("fallback", draft, turn, state, STARTERS), t.NOT_UNDERSTOOD, turn.nearest, state)
 
 
 def small_talk(turn: Turn, state: State, setting: Setting, alarmed: bool = False) -> Reply:
@@ -306,6 +325,8 @@ def small_talk(turn: Turn, state: State, setting: Setting, alarmed: bool = False
         setting: Knowledge base and numbers.
         alarmed: Whether the bot's last words were an emergency reply; that is not chatted away.
     """
+    if not alarmed and (asked := _asked_besides(turn, setting.k)):
+        return ask(asked, state, setting)
     keys = {"greet": "greet", "thank": "thank", "goodbye": "goodbye", "bot_challenge": "bot"}
     key = keys.get(turn.intents[0], "greet")
     draft = setting.draft()
@@ -347,10 +368,11 @@ def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting, region
     opening = setting.draft().phrase("false_alarm")
     if region:
         state = checks.denied(state, region)
-    if set(flagged.intents) & {goal.intent for goal in k.goals.values()}:
-        for part in flagged.ids(t.BODY_PART):
+    about = _asked_besides(turn, k) or flagged
+    if _questions(about.intents, k):
+        for part in about.ids(t.BODY_PART):
             state = checks.answered(state, k.body_parts[part].region)
-        reply, after = ask(flagged, state, setting)
+        reply, after = ask(about, state, setting)
         return replace(reply, text=f"{opening}\n\n{reply.text}"), after
     about = flagged if _details(flagged) else turn
     goals = (DESCRIBE,) if about.ids(t.BODY_PART) else state.goals
@@ -375,6 +397,8 @@ def check_denied(turn: Turn, state: State, setting: Setting) -> Reply:
 
 def not_sure(turn: Turn, state: State, setting: Setting) -> Reply:
     """Takes "I don't know" to a question that is none of safety."""
+    if asked := _asked_besides(turn, setting.k):
+        return ask(asked, state, setting)
     if _details(turn):
         return inform(turn, state, setting)
     if state.pending:
@@ -386,6 +410,8 @@ def why_asking(turn: Turn, state: State, setting: Setting) -> Reply:
     """Says why the last question was asked; a safety question stays open."""
     k = setting.k
     asked = checks.question(state.checking, k)
+    if not asked and not state.pending and (followed := _follow(turn, state, setting)):
+        return followed
     draft = setting.draft()
     if asked:
         draft.say(draft.fill(asked.why), draft.fill(asked.ask))
@@ -419,8 +445,14 @@ def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
     """Takes "no alarm" when there was none: a description, or the end of a subject."""
     if state.kind == "decline":
         return decline(turn, state, setting)
+    if asked := _asked_besides(turn, setting.k):
+        return ask(asked, state, setting)
     if turn.ids(t.BODY_PART):
         return ask(replace(turn, intents=("describe_problem",)), state, setting)
+    if turn.ids(t.TRIGGER):
+        return inform(turn, state, setting)
+    if followed := _follow(turn, state, setting):
+        return followed
     return _offer(turn, "false_alarm_none", state, setting, kind="smalltalk")
 
 
@@ -432,6 +464,52 @@ def _goals(intents: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
     by_intent = {goal.intent: goal.id for goal in k.goals.values()}
     asked = unique(by_intent[intent] for intent in intents if intent in by_intent)
     return asked or (DESCRIBE,)
+
+
+def _questions(intents: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
+    """Gives the intents that ask for facts."""
+    known = {goal.intent for goal in k.goals.values()} | {"describe_problem"}
+    return tuple(intent for intent in intents if intent in known)
+
+
+def _asked_besides(turn: Turn, k: Knowledge) -> Turn | None:
+    """Gives what a message asks besides answering the bot ("no, I have none now. How do I avoid the next?")."""
+    asked = _questions(turn.intents[1:], k)
+    return replace(turn, intents=asked) if asked else None
+
+
+def _set_aside(turn: Turn, goals: tuple[str, ...], state: State, k: Knowledge) -> tuple[tuple[str, ...], State]:
+    """Takes "besides tablets": neither what is set aside nor what was talked of so far is asked about."""
+    guessed = _goals(turn.guesses, k)
+    wider = next((goal for goal in (*goals, *guessed) if goal in (TREATMENT, CAUSES, "prevention")), TREATMENT)
+    return (wider,), replace(state, topics=(), medicines=())
+
+
+def _compared(turn: Turn, goals: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
+    """Takes "stretching or massage?" as a question about both, whichever of the two its intent is about."""
+    topics = {topic for topic in turn.ids(t.TOPIC) if not k.topics[topic].overview}
+    goal = k.goals.get(goals[0]) if len(goals) == 1 else None
+    narrow = goal and goal.treats and goal.topics and len(topics) > 1 and topics - set(goal.topics)
+    return (TREATMENT,) if narrow else goals
+
+
+def _in_context(turn: Turn, state: State, k: Knowledge, least: float) -> tuple[str, ...]:
+    """Gives the fact that a follow-up question means: the nearest one on what the last answer was about."""
+    if turn.silent:
+        return ()
+    topics = {k.facts[fact].topic for fact in state.last if fact in k.facts}
+    near = (fact for fact, likeness in turn.near if likeness >= least and k.facts[fact].topic in topics)
+    return tuple(near)[:1]
+
+
+def _follow(turn: Turn, state: State, setting: Setting, least: float = HINT_IN_CONTEXT) -> Reply | None:
+    """Answers a message that says nothing by itself as a follow-up to the last answer, if it is near enough to it."""
+    k = setting.k
+    found = turn.facts or _in_context(turn, state, k, least)
+    if not found:
+        return None
+    goals = ("about",)
+    return answer(Request(_intents(goals, k), goals, _focus(turn, state, goals, k), found=found), state, setting)
 
 
 def _intents(goals: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
@@ -556,11 +634,13 @@ def _continue(intents: tuple[str, ...], goals: tuple[str, ...], state: State, se
     k = setting.k
     focus = state.focus
     wider = (CAUSES, TREATMENT) if DESCRIBE in goals else goals
-    every = unique(lead for goal in wider for lead in choose(k.goals[goal], focus, k).leads)
+    request = Request(intents, wider, focus, k.phrases["again"])
+    told = (goal for goal, _ in without_self_care(request, setting))
+    every = unique(lead for goal in told for lead in choose(k.goals[goal], focus, k).leads)
     if any(lead not in state.said for lead in every):
         skip = tuple(lead for lead in every if lead in state.said)
-        return answer(Request(intents, wider, focus, k.phrases["again"], skip=skip), state, setting)
-    return answer(Request(intents, wider, focus, k.phrases["all_said_again"]), state, setting)
+        return answer(replace(request, skip=skip), state, setting)
+    return answer(replace(request, opening=k.phrases["all_said_again"]), state, setting)
 
 
 def _not_covered(turn: Turn, k: Knowledge) -> str | None:
@@ -611,13 +691,21 @@ def _answer_not_covered(
     else:
         draft.say(k.phrases["offers"])
     _introduce(draft, state)
-    return _reply("answer", draft, turn, replace(state.with_focus(focus), introduced=True), STARTERS)
+    kind = "answer" if draft.facts or barred else "fallback"
+    return _reply(kind, draft, turn, replace(state.with_focus(focus), introduced=True), STARTERS)
 
 
 def _offer(turn: Turn, key: str, state: State, setting: Setting, kind: str = "clarify") -> Reply:
     draft = setting.draft()
     draft.say(setting.k.phrases[key])
     return _reply(kind, draft, turn, state, state.offers or STARTERS)
+
+
+def _unserved(reply: Reply, why: str, label: str, state: State) -> Reply:
+    """Notes in a reply, in words of ours, what was asked and not answered; the editor's report counts it."""
+    given, after = reply
+    note = {"why": why, "label": label, "introduced": state.introduced}
+    return replace(given, extra={**given.extra, t.UNSERVED: note}), after
 
 
 def _introduce(draft: Draft, state: State) -> None:

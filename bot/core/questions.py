@@ -15,6 +15,8 @@ CLAUSE_CONFIDENCE = 0.55
 STORY_LENGTH = 30
 MOST_QUESTIONS = 2
 _MODIFIERS = frozenset({"ask_more", "ask_source"})
+# Intents that answer the bot; what such a message asks besides is answered too ("no, I have none now. How do I …").
+_ANSWERS = frozenset({"affirm", "deny", "false_alarm", "unsure", "thank", "greet"})
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ def questions(whole: Guess, parts: Sequence[Guess], length: int) -> tuple[str, .
     if not asked:
         return (whole.intent,)
     surer = whole.intent.startswith(QUESTION) and whole.intent not in asked and sure[-1].confidence > whole.confidence
+    if whole.intent in _ANSWERS:
+        return (whole.intent, *asked[-MOST_QUESTIONS:])
     if length >= STORY_LENGTH or surer or (whole.intent in asked and len(asked) > 1):
         return asked[-MOST_QUESTIONS:]
     return (whole.intent,)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from heapq import heapify, heappop, heappush, heapreplace
 
 from bot.core.turn import Focus, unique
 from bot.knowledge.loader import Knowledge
@@ -85,7 +86,8 @@ def _ranked(goal_id: str, focus: Focus, k: Knowledge) -> tuple[_Candidate, ...]:
     focus = _narrowed(goal, focus, k)
     leads = (fact.id for fact in k.facts.values() if not fact.same_as)
     scored = (_candidate(lead, goal, focus, k) for lead in leads)
-    return tuple(_about_subject(_spread([candidate for candidate in scored if candidate is not None])))
+    found = [candidate for candidate in scored if candidate is not None]
+    return tuple(_about_subject(_spread(found, several=len(focus.topics) > 1)))
 
 
 def _narrowed(goal: Goal, focus: Focus, k: Knowledge) -> Focus:
@@ -102,9 +104,14 @@ def _about_subject(found: list[_Candidate]) -> list[_Candidate]:
     return fitting or about or found
 
 
-def _crowding(candidate: _Candidate, taken: Counter[str]) -> float:
-    """Gives what a fact loses to facts of its topic already taken; none if it is about what was named."""
-    return 0.0 if candidate.trigger or candidate.subject else SAME_TOPIC_AGAIN * taken[candidate.topic]
+def _crowded(candidate: _Candidate, several: bool) -> bool:
+    """Tells whether a fact loses to others of its topic: not if it is about the one thing named."""
+    return not (candidate.trigger or (candidate.subject and not several))
+
+
+def _crowding(candidate: _Candidate, taken: Counter[str], several: bool) -> float:
+    """Gives what a fact loses to facts of its topic already taken."""
+    return SAME_TOPIC_AGAIN * taken[candidate.topic] if _crowded(candidate, several) else 0.0
 
 
 def _candidate(lead: str, goal: Goal, focus: Focus, k: Knowledge) -> _Candidate | None:
@@ -169,15 +176,38 @@ def _shares(left: Collection[str], right: Collection[str]) -> bool:
     return any(item in right for item in left)
 
 
-def _spread(candidates: list[_Candidate]) -> list[_Candidate]:
-    """Orders candidates by score, each topic losing ground with each fact already taken from it."""
+def _spread(candidates: list[_Candidate], several: bool) -> list[_Candidate]:
+    """Orders candidates by score, each topic losing ground with each fact already taken from it.
+
+    Args:
+        candidates: The facts that fit.
+        several: Whether several topics were named ("stretching or massage?"), so that all get their turn.
+    """
     # Of equal ones the first in its document comes first: sorting keeps the knowledge base's order.
-    rest = sorted(candidates, key=lambda candidate: -candidate.score)
+    ranked = sorted(candidates, key=lambda candidate: -candidate.score)
+    # Facts of one topic lose ground alike, so only the best of each can come next.
+    waiting: dict[str | None, deque[int]] = defaultdict(deque)
+    for place, candidate in enumerate(ranked):
+        waiting[candidate.topic if _crowded(candidate, several) else None].append(place)
     taken: Counter[str] = Counter()
+
+    def entry(place: int) -> tuple[float, int]:
+        return _crowding(ranked[place], taken, several) - ranked[place].score, place
+
+    heads = [entry(places.popleft()) for places in waiting.values()]
+    heapify(heads)
     ordered: list[_Candidate] = []
-    while rest:
-        best = max(rest, key=lambda candidate: candidate.score - _crowding(candidate, taken))
-        rest.remove(best)
+    while heads:
+        value, place = heads[0]
+        now = entry(place)
+        if now[0] > value:  # it has lost ground since it was put here
+            heapreplace(heads, now)
+            continue
+        heappop(heads)
+        best = ranked[place]
         taken[best.topic] += 1
         ordered.append(best)
+        following = waiting[best.topic if _crowded(best, several) else None]
+        if following:
+            heappush(heads, entry(following.popleft()))
     return ordered

@@ -11,6 +11,8 @@ BODY_PART, TRIGGER, CONDITION, MEDICINE = "body_part", "trigger", "condition", "
 DURATION, SEVERITY, TOPIC, NOT_COVERED = "duration", "severity", "topic", "not_covered"
 TERM = "term"
 ORDINAL, SIDE, CUE, COUNTRY = "ordinal", "side", "cue", "country"
+# A cue: what follows is not what is asked about ("besides tablets").
+SET_ASIDE = "set_aside"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 
@@ -43,6 +45,8 @@ class Turn:
         silent: Whether it is nearer to questions that the documents do not answer.
         guesses: The likeliest intents of a message that was not understood, best first.
         language: Code of the language, if it is another than English.
+        near: Leading facts near the message, sure or not, with their likeness (0 to 1), best first.
+        nearest: The known question of ours that is most like it, or "".
     """
 
     intents: tuple[str, ...]
@@ -51,6 +55,8 @@ class Turn:
     silent: bool = False
     guesses: tuple[str, ...] = ()
     language: str = ""
+    near: tuple[tuple[str, float], ...] = ()
+    nearest: str = ""
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Gives the canonical values of one kind, without repeats."""
@@ -145,6 +151,9 @@ class State:
 
 # Key of a reply's `custom` object: what is kept of the conversation is deleted once the reply is given.
 ERASE = "erase"
+# Key of a reply's `custom` object: what was asked and not answered, in words of ours ({"why", "label", "introduced"}).
+UNSERVED = "unserved"
+NOT_UNDERSTOOD, UNANSWERED, NOT_COVERED, LANGUAGE = "not_understood", "unanswered", "not_covered", "language"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,22 +67,35 @@ def free_port() -> int:
 
 
 @contextmanager
-def live_bot(folder: Path, **environment: str) -> Iterator[LiveBot]:
-    """Runs the bot as `make run` does, its conversations and log in `folder`.
+def live_bot(
+    folder: Path,
+    root: Path = ROOT,
+    command: Sequence[str] = ("-m", "bot.serve"),
+    patience: float = START_SECONDS,
+    **environment: str,
+) -> Iterator[LiveBot]:
+    """Runs the bot as `make run` does, its conversations and log in `folder`; on a free port unless PORT is given.
+
+    Args:
+        folder: Folder for its state.
+        root: The project to run.
+        command: What Python is to run there, if not this project's own bot.
+        patience: Seconds that it may take to come up.
+        environment: Variables to set besides.
 
     Raises:
         RuntimeError: It did not come up; the message holds the end of its log.
     """
-    port = free_port()
+    port = int(environment.get("PORT") or free_port())
     log = folder / "bot.log"
     variables = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "STATE_FOLDER": str(folder), **environment}
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bot.serve"], cwd=ROOT, env=variables, stdout=stream, stderr=subprocess.STDOUT
+            [sys.executable, *command], cwd=root, env=variables, stdout=stream, stderr=subprocess.STDOUT
         )
     bot = LiveBot(f"http://127.0.0.1:{port}", process, log)
     try:
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + patience
         while not healthy(bot.url):
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("the bot did not start:\n" + log.read_text(errors="replace")[-3000:])

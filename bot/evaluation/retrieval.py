@@ -51,7 +51,7 @@ def measure(path: Path, index: QuestionIndex, k: Knowledge) -> list[Asked]:
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         text = plain(read(row["question"]))
-        found = index.search(text, load_encoder().encode([text]), 4)
+        found = index.ranked(index.likeness([text], load_encoder().encode([text])), 4)
         facts = [(key, score) for key, score in found if key != UNANSWERED]
         told = retriever._sure(facts, dict(found).get(UNANSWERED, 0.0))
         right = frozenset(k.lead(fact) for fact in row["facts"])

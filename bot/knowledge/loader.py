@@ -7,33 +7,32 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bot.errors import KnowledgeError
 from bot.knowledge import schema
+from bot.knowledge.reading import FileFault, perhaps, plain_faults, read_file
 from bot.knowledge.safety import load_safety
 from bot.knowledge.schema import ANY, Record
 
 FOLDER = Path(__file__).parent
+DOCUMENT_PHRASES = "document_phrases.txt"
 WORDS_IN_A_ROW = 8  # shared rule: facts carry over, wording does not
+# Numbers of documents, in words.
+NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
 R = TypeVar("R", bound=Record)
+M = TypeVar("M", bound=BaseModel)
+# Names in braces that a sentence of ours may contain.
+FILLED_IN = frozenset("emergency_number what heading place when trigger who tel country term meaning".split())
+_NAME = re.compile(r"\{(\w*)\}")
 _TOKEN = re.compile(r"[a-z0-9']+")
-
-
-@dataclass(frozen=True)
-class DescribePart:
-    """One part of the answer to a described problem."""
-
-    goal: str
-    limit: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +58,12 @@ class Knowledge:
     safety_nets: Mapping[str, schema.SafetyNet]
     bars: Mapping[str, schema.SafetyNet]
     goals: Mapping[str, schema.Goal]
-    describe: tuple[DescribePart, ...]
+    describe: tuple[schema.DescribePart, ...]
     phrases: Mapping[str, str]
     glossary: Mapping[str, schema.Term]
     languages: Mapping[str, schema.Language]
     questions: Mapping[str, tuple[str, ...]]
-    unanswered: tuple[str, ...]
+    unanswered: Mapping[str, str]  # from question to subject
     cautions_of: Mapping[str, tuple[str, ...]]
     followers_of: Mapping[str, tuple[str, ...]]
     digest: str
@@ -96,7 +95,7 @@ def read_knowledge(folder: Path) -> Knowledge:
     """
     reader = _Reader(folder)
     knowledge = reader.read()
-    faults = reader.faults or sorted(set(_check(knowledge, folder)))
+    faults = list(dict.fromkeys(reader.faults)) or sorted(set(_check(knowledge, folder)))
     if faults:
         raise KnowledgeError(f"{len(faults)} fault(s) in the knowledge base:\n" + "\n".join(faults))
     return knowledge
@@ -119,9 +118,11 @@ class _Reader:
 
     def read(self) -> Knowledge:
         facts = self._facts()
-        goals = self._file("goals.yml")
+        asked, unanswered = self._asked()
+        documents = self._records("documents.yml", "documents", schema.Document)
+        describe = self._rows("goals.yml", "describe", "goals")
         return Knowledge(
-            documents=self._records("documents.yml", "documents", schema.Document),
+            documents=documents,
             topics=self._records("topics.yml", "topics", schema.Topic),
             facts=facts,
             body_parts=self._records("body_parts.yml", "body_parts", schema.BodyPart),
@@ -130,102 +131,125 @@ class _Reader:
             medicines=self._records("medicines.yml", "medicines", schema.Medicine),
             not_covered=self._records("not_covered.yml", "not_covered", schema.NotCovered),
             measures=self._measures(),
-            cues=self._named("cues.yml", self._file("cues.yml").get("cues", [])),
+            cues=self._named("cues.yml", self._rows("cues.yml", "cues")),
             cautions=(cautions := self._records("cautions.yml", "cautions", schema.Caution)),
             disagreements=self._records("disagreements.yml", "disagreements", schema.Disagreement),
             claims=self._records("corroboration.yml", "corroboration", schema.Claim),
-            safety_nets=self._records("safety_nets.yml", "safety_nets", schema.SafetyNet),
-            bars=self._records("safety_nets.yml", "bars", schema.SafetyNet),
-            goals=self._parse("goals.yml", goals.get("goals", []), schema.Goal),
-            describe=tuple(DescribePart(**part) for part in goals.get("describe", [])),
-            phrases=MappingProxyType(dict(self._file("phrases.yml").get("phrases", {}))),
+            safety_nets=self._records("safety_nets.yml", "safety_nets", schema.SafetyNet, "bars"),
+            bars=self._records("safety_nets.yml", "bars", schema.SafetyNet, "safety_nets"),
+            goals=self._records("goals.yml", "goals", schema.Goal, "describe"),
+            describe=tuple(self._shaped("goals.yml", describe, schema.DescribePart)),
+            phrases=self._phrases(len(documents)),
             languages=self._records("languages.yml", "languages", schema.Language),
             glossary=self._records("glossary.yml", "terms", schema.Term),
-            questions=_inverse((row["fact"], text) for row in self._asked("questions") for text in row["texts"]),
-            unanswered=tuple(text for row in self._asked("unanswered") for text in row["texts"]),
+            questions=_inverse((row.fact, text) for row in asked for text in row.texts),
+            unanswered=MappingProxyType({text: row.topic for row in unanswered for text in row.texts}),
             cautions_of=_inverse((fact, c.id) for c in cautions.values() for fact in c.facts),
             followers_of=_inverse((f.same_as, f.id) for f in facts.values() if f.same_as),
             digest=knowledge_digest(self._folder),
         )
 
     def _file(self, name: str) -> dict[str, Any]:
-        path = self._folder / name
         try:
-            data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        except FileNotFoundError:
-            self.faults.append(f"{name}: missing; restore it from the repository")
+            return read_file(self._folder, name)
+        except FileFault as fault:
+            self.faults.append(str(fault))
             return {}
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = f" line {mark.line + 1}" if mark else ""
-            problem = getattr(error, "problem", None) or "not YAML"
-            self.faults.append(f"{name}:{line}: {problem}; correct the indentation or the quotes there")
-            return {}
-        return data if isinstance(data, dict) else {}
 
-    def _records(self, name: str, key: str, kind: type[R]) -> Mapping[str, R]:
-        return self._parse(name, self._file(name).get(key, []), kind)
+    def _rows(self, name: str, key: str, *other_keys: str) -> list[Any]:
+        """Reads one list of a file; anything at its top besides the lists that it has is a fault."""
+        data = self._file(name)
+        for unknown in set(data) - {key, *other_keys}:
+            self.faults.append(f"{name}: {unknown}: is no list of this file; correct its name to '{key}', or remove it")
+        rows = data.get(key)
+        if data and key not in data:
+            self.faults.append(f"{name}: {key}: is missing; put its records under the line '{key}:'")
+        elif data and not isinstance(rows, list):
+            self.faults.append(f"{name}: {key}: is no list; begin each record with a dash")
+        return rows if isinstance(rows, list) else []
+
+    def _records(self, name: str, key: str, kind: type[R], *other_keys: str) -> Mapping[str, R]:
+        return self._parse(name, self._rows(name, key, *other_keys), kind)
 
     def _parse(self, name: str, rows: Sequence[Any], kind: type[R], **more: Any) -> Mapping[str, R]:
         records: dict[str, R] = {}
-        for number, row in enumerate(rows, 1):
-            label = row.get("id", f"record {number}") if isinstance(row, dict) else f"record {number}"
-            try:
-                record = kind.parse_obj({**row, **more})
-            except (ValidationError, TypeError) as error:
-                self.faults.extend(f"{name}: {label}: {fault}" for fault in _faults(error))
-                continue
+        for record in self._shaped(name, rows, kind, **more):
             if record.id in records:
                 self.faults.append(f"{name}: {record.id}: id: stands twice; give one of them another id")
             records[record.id] = record
         return MappingProxyType(records)
 
+    def _shaped(self, name: str, rows: Sequence[Any], kind: type[M], **more: Any) -> Iterator[M]:
+        """Gives the records that have the right shape, and notes the faults of the others."""
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, dict):
+                remedy = "is not a record; write it as fields with values"
+                self.faults.append(f"{name}: record {number}: {remedy}")
+                continue
+            label = row.get("id") or row.get("fact") or f"record {number}"
+            try:
+                yield kind.parse_obj({**row, **more})
+            except ValidationError as error:
+                self.faults.extend(f"{name}: {label}: {fault}" for fault in plain_faults(error))
+
     def _facts(self) -> Mapping[str, schema.Fact]:
         facts: dict[str, schema.Fact] = {}
-        for path in sorted((self._folder / "facts").glob("*.yml")):
+        for path in self._files("facts"):
             name = f"facts/{path.name}"
-            rows = self._file(name).get("facts", [])
-            for fact in self._parse(name, rows, schema.Fact, doc=path.stem).values():
+            for fact in self._parse(name, self._rows(name, "facts"), schema.Fact, doc=path.stem).values():
                 if fact.id in facts:
-                    self.faults.append(f"{name}: {fact.id}: id: stands in another file too; keep one")
+                    other = f"facts/{facts[fact.id].doc}.yml"
+                    self.faults.append(f"{name}: {fact.id}: id: stands in {other} too; give one of them another id")
                 facts[fact.id] = fact
         return MappingProxyType(facts)
 
+    def _files(self, folder: str) -> Iterator[Path]:
+        """Gives the YAML files of a folder; one that would not be read is a fault."""
+        for path in sorted((self._folder / folder).iterdir()):
+            if path.suffix == ".yml":
+                yield path
+            elif not path.name.startswith("."):
+                self.faults.append(f"{folder}/{path.name}: is not read, as its name does not end in .yml; rename it")
+
     def _conditions(self) -> Mapping[str, schema.Condition]:
-        data = self._file("conditions.yml")
-        covered = self._parse("conditions.yml", data.get("conditions", []), schema.Condition)
-        others = data.get("other_conditions", [])
-        other = self._parse("conditions.yml", others, schema.Condition, covered=False)
+        name, keys = "conditions.yml", ("conditions", "other_conditions")
+        covered = self._parse(name, self._rows(name, *keys), schema.Condition)
+        other = self._parse(name, self._rows(name, *reversed(keys)), schema.Condition, covered=False)
         return MappingProxyType({**covered, **other})
 
     def _measures(self) -> Mapping[str, tuple[schema.Concept, ...]]:
-        measures: dict[str, tuple[schema.Concept, ...]] = {}
-        for key, rows in self._file("measures.yml").items():
-            measures[key] = tuple(self._named("measures.yml", rows).values())
-        return MappingProxyType(measures)
+        name = "measures.yml"
+        keys = list(self._file(name))
+        return MappingProxyType({key: tuple(self._named(name, self._rows(name, key, *keys)).values()) for key in keys})
 
-    def _asked(self, key: str) -> list[dict[str, Any]]:
-        """Reads the questions that facts answer, or those that no fact answers."""
-        files = sorted((self._folder / "questions").glob("*.yml"))
-        return [row for file in files for row in self._file(f"questions/{file.name}").get(key) or []]
+    def _asked(self) -> tuple[list[schema.Asked], list[schema.Unanswered]]:
+        """Reads the questions that facts answer, and those that no fact answers."""
+        asked: list[schema.Asked] = []
+        unanswered: list[schema.Unanswered] = []
+        for path in self._files("questions"):
+            name = f"questions/{path.name}"
+            if "unanswered" in self._file(name):
+                unanswered += self._shaped(name, self._rows(name, "unanswered"), schema.Unanswered)
+            else:
+                asked += self._shaped(name, self._rows(name, "questions"), schema.Asked)
+        return asked, unanswered
 
     def _named(self, name: str, rows: Sequence[Any]) -> Mapping[str, schema.Concept]:
         """Reads concepts that no reader is shown by name; the id, spelled out, serves as the name."""
-        named = [{"name": str(row.get("id", "")).replace("_", " "), **row} for row in rows]
+        named = [{"name": str(r.get("id", "")).replace("_", " "), **r} if isinstance(r, dict) else r for r in rows]
         return self._parse(name, named, schema.Concept)
 
-
-def _faults(error: ValidationError | TypeError) -> list[str]:
-    if isinstance(error, TypeError):
-        return ["is not a record; write it as fields with values"]
-    remedies = {
-        "field required": "is missing; add it",
-        "extra fields not permitted": "is no field of this record; remove or correct its name",
-    }
-    return [
-        f"{'.'.join(str(part) for part in item['loc'])}: {remedies.get(item['msg'], item['msg'])}"
-        for item in error.errors()
-    ]
+    def _phrases(self, documents: int) -> Mapping[str, str]:
+        """Reads our own sentences, with the number of documents filled in."""
+        phrases = self._file("phrases.yml").get("phrases")
+        if not isinstance(phrases, dict):
+            self.faults.append("phrases.yml: phrases: is missing; put the phrases under the line 'phrases:'")
+            return MappingProxyType({})
+        for key, text in phrases.items():
+            if not isinstance(text, str):
+                self.faults.append(f"phrases.yml: {key}: is no plain text; write it in quotes")
+        number = NUMBERS[documents] if documents < len(NUMBERS) else str(documents)
+        return MappingProxyType({str(key): str(text).replace("{documents}", number) for key, text in phrases.items()})
 
 
 def _inverse(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
@@ -246,18 +270,25 @@ def _check_facts(k: Knowledge, folder: Path) -> Iterable[str]:
     ledger = (folder / "ledger.txt").read_text(encoding="utf-8").split()
     for missing in sorted(set(ledger) - set(k.facts)):
         yield f"facts/: {missing}: is in the ledger and missing here; restore it"
+    told = {fact.doc for fact in k.facts.values()}
+    for doc in sorted(told - set(k.documents)):
+        yield f"facts/{doc}.yml: its name is no id of documents.yml; add the document there or rename the file"
+    for doc in sorted(set(k.documents) - told):
+        yield f"documents.yml: {doc}: has no facts; write some in facts/{doc}.yml or remove the document"
     for fact in k.facts.values():
         where = f"facts/{fact.doc}.yml: {fact.id}"
-        if fact.doc not in k.documents:
-            yield f"{where}: doc: '{fact.doc}' is not in documents.yml; add it or rename the file"
         yield from _unknown(where, "topic", [fact.topic], k.topics, "topics.yml")
         places = [part for part in fact.body_part if part != ANY]
         yield from _unknown(where, "body_part", places, k.body_parts, "body_parts.yml")
         yield from _unknown(where, "triggers", fact.triggers, k.triggers, "triggers.yml")
         yield from _unknown(where, "conditions", fact.conditions, k.conditions, "conditions.yml")
         yield from _unknown(where, "medicines", fact.medicines, k.medicines, "medicines.yml")
-        if fact.same_as and (fact.same_as not in k.facts or k.facts[fact.same_as].same_as):
-            yield f"{where}: same_as: '{fact.same_as}' is no leading fact; name one that has no same_as"
+        if fact.same_as == fact.id:
+            yield f"{where}: same_as: is the fact itself; remove the line"
+        elif fact.same_as:
+            yield from _unknown(where, "same_as", [fact.same_as], k.facts, "facts/")
+            if lead := k.facts[fact.same_as].same_as if fact.same_as in k.facts else None:
+                yield f"{where}: same_as: '{fact.same_as}' says itself the same as '{lead}'; name that one"
 
 
 def _check_references(k: Knowledge) -> Iterable[str]:
@@ -265,9 +296,12 @@ def _check_references(k: Knowledge) -> Iterable[str]:
         yield from _unknown(f"cautions.yml: {caution.id}", "facts", caution.facts, k.facts, "facts/")
     for term in k.glossary.values():
         yield from _unknown(f"glossary.yml: {term.id}", "facts", term.facts, k.facts, "facts/")
-    yield from _unknown("questions/", "fact", k.questions, k.facts, "facts/")
+    for fact in k.questions:
+        yield from _unknown(f"questions/: {fact}", "fact", [fact], k.facts, "facts/")
     for fact in sorted(set(k.facts) - set(k.questions)):
-        yield f"questions/: {fact}: has no questions; add some, so that people can ask for it"
+        yield f"questions/: {fact}: has no questions; add some to a file there, so that people can ask for it"
+    for text in sorted({text for texts in k.questions.values() for text in texts} & set(k.unanswered)):
+        yield f"questions/unanswered.yml: '{text}': stands under a fact too; keep it where it belongs"
     for difference in k.disagreements.values():
         where = f"disagreements.yml: {difference.id}"
         yield from _unknown(where, "topic", [difference.topic], k.topics, "topics.yml")
@@ -330,7 +364,10 @@ def _check_wording(k: Knowledge, folder: Path) -> Iterable[str]:
                     f"facts/{fact.doc}.yml: {fact.id}: text: must carry the caution '{caution.id}' in its "
                     f"words; reword it to match {caution.wording}"
                 )
-    taken = frozenset((folder / "document_phrases.txt").read_text(encoding="utf-8").split())
+    taken = frozenset((folder / DOCUMENT_PHRASES).read_text(encoding="utf-8").split())
+    for key, phrase in k.phrases.items():
+        for name in sorted(set(_NAME.findall(phrase)) - FILLED_IN):
+            yield f"phrases.yml: {key}: {{{name}}} is filled in nowhere; correct the name{perhaps(name, FILLED_IN)}"
     for where, text in _sentences(k):
         if any(digest in taken for digest in phrase_digests(text)):
             yield f"{where}: shares {WORDS_IN_A_ROW} words in a row with a document; say it in other words"
@@ -363,4 +400,4 @@ def phrase_digests(text: str) -> list[str]:
 def _unknown(where: str, field: str, ids: Iterable[str], known: Mapping[str, Any], file: str) -> Iterable[str]:
     for item in ids:
         if item not in known:
-            yield f"{where}: {field}: '{item}' is not in {file}; add it there or correct the id"
+            yield f"{where}: {field}: '{item}' is not in {file}; add it there or correct the id{perhaps(item, known)}"

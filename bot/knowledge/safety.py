@@ -6,11 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Optional, TypeVar
 
-import yaml
 from pydantic import Field, ValidationError, validator
 
 from bot.core.context import Category, Direction
 from bot.errors import KnowledgeError
+from bot.knowledge.reading import FileFault, plain_faults, read_file
 from bot.knowledge.schema import Record, count_words
 
 FOLDER = Path(__file__).parent
@@ -150,8 +150,10 @@ def load_safety() -> SafetyData:
 
 
 def _read(name: str) -> dict[str, Any]:
-    data: dict[str, Any] = yaml.load((FOLDER / name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    return data
+    try:
+        return read_file(FOLDER, name)
+    except FileFault as fault:
+        raise KnowledgeError(str(fault)) from fault
 
 
 def _records(kind: type[R], file: str, key: str, faults: list[str]) -> list[R]:
@@ -160,9 +162,7 @@ def _records(kind: type[R], file: str, key: str, faults: list[str]) -> list[R]:
         try:
             found.append(kind(**raw))
         except ValidationError as error:
-            for fault in error.errors():
-                field = ".".join(str(part) for part in fault["loc"])
-                faults.append(f"{file}: {raw.get('id', '(no id)')}: {field}: {fault['msg']}")
+            faults.extend(f"{file}: {raw.get('id', '(no id)')}: {fault}" for fault in plain_faults(error))
     return found
 
 

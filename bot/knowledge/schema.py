@@ -6,9 +6,11 @@ Each class is both the check of a YAML record and the frozen value that the core
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any, Literal, Optional
 
 from pydantic import BaseModel, Extra, Field, validator
+from pydantic.fields import ModelField
 
 ANY = "any"
 MAX_WORDS = 20  # shared/safety/wording.md PL-2
@@ -41,6 +43,18 @@ class Record(BaseModel):
         allow_population_by_field_name = True
 
     id: str = Field(..., regex=r"^[a-z0-9][a-z0-9_-]*$")
+
+    @validator("*", pre=True)
+    def _written_as_text(cls, value: Any, field: ModelField) -> Any:
+        """Finds texts that YAML takes for a number, a date or yes and no; they would be changed without a word."""
+        for item in value if isinstance(value, list) else [value]:
+            if (
+                isinstance(field.type_, type)
+                and issubclass(field.type_, str)
+                and isinstance(item, (bool, int, float, date))
+            ):
+                raise ValueError(f"'{item}' is read as a number, a date or yes and no; write it in quotes")
+        return value
 
 
 class Document(Record):
@@ -120,7 +134,7 @@ class Fact(Record):
     """One thing that one document says, in a sentence of ours."""
 
     doc: str
-    section: str
+    section: str = Field(..., min_length=1)
     kind: Kind
     body_part: tuple[str, ...]
     topic: str
@@ -129,6 +143,12 @@ class Fact(Record):
     triggers: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     medicines: tuple[str, ...] = ()
+
+    @validator("body_part")
+    def _somewhere(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError(f"is empty; name a part of the body, or {ANY}")
+        return value
 
     @validator("text")
     def _one_short_sentence(cls, value: str) -> str:
@@ -213,6 +233,47 @@ class Term(Concept):
         if long := long_sentences(value):
             raise ValueError(f"has a sentence of more than {MAX_WORDS} words: '{long[0]}'; split it")
         return value
+
+
+class _Asked(BaseModel):
+    class Config:
+        """Unknown fields are errors; values cannot change."""
+
+        extra = Extra.forbid
+        frozen = True
+
+    texts: tuple[str, ...]
+
+    @validator("texts", pre=True)
+    def _questions(cls, value: Any) -> Any:
+        if isinstance(value, list) and not (value and all(isinstance(text, str) and text for text in value)):
+            raise ValueError("holds something else than questions; write each after a dash, a number alone in quotes")
+        return value
+
+
+class Asked(_Asked):
+    """Questions that a fact answers."""
+
+    fact: str
+
+
+class Unanswered(_Asked):
+    """Questions that the documents do not answer, on one subject."""
+
+    topic: str
+
+
+class DescribePart(BaseModel):
+    """One part of the answer to a described problem: a goal, and how many facts it tells."""
+
+    class Config:
+        """Unknown fields are errors; values cannot change."""
+
+        extra = Extra.forbid
+        frozen = True
+
+    goal: str
+    limit: int
 
 
 class Language(Record):

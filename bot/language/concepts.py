@@ -23,6 +23,8 @@ from bot.knowledge.schema import Concept
 from bot.language.pipeline import load_nlp
 
 SYMPTOM, EXCLUDED, MEANING = "symptom", "excluded", "meaning"
+# A concept may stand this many tokens after the words that set it aside ("forget about the eye").
+_ASIDE = 2
 _EXCEPTION = "except"
 # A concept inside one of these is part of its name ("stomach" in "stomach flu").
 _SWALLOWING = frozenset({t.CONDITION, t.NOT_COVERED, t.MEDICINE})
@@ -65,7 +67,7 @@ class ConceptFinder:
 
     def find(self, doc: Doc) -> tuple[Mention, ...]:
         """Gives all mentions; of each kind the most relevant comes first."""
-        matches = _unswallowed([self._match(span) for span in self._matcher(doc, as_spans=True)])
+        matches = _kept(_unswallowed([self._match(span) for span in self._matcher(doc, as_spans=True)]))
         places = _by_relevance([m for m in matches if m.kind == t.BODY_PART], matches)
         others = sorted((m for m in matches if m.kind != t.BODY_PART), key=lambda m: (m.start, -m.end))
         hidden = {(t.CUE, SYMPTOM), (t.CUE, EXCLUDED), (t.CUE, MEANING)}
@@ -106,6 +108,16 @@ def _unswallowed(matches: list[_Match]) -> list[_Match]:
     exceptions = [m for m in matches if m.kind == _EXCEPTION]
     kept = [m for m in matches if m.kind != _EXCEPTION and not _excepted(m, exceptions)]
     return [m for m in kept if not any(m.inside(o) for o in kept if o.kind == m.kind or o.kind in _SWALLOWING)]
+
+
+def _kept(matches: list[_Match]) -> list[_Match]:
+    """Leaves out what is set aside ("besides heat"), each time only the nearest concept."""
+    aside = set()
+    for cue in (m for m in matches if (m.kind, m.id) == (t.CUE, t.SET_ASIDE)):
+        after = [m for m in matches if m.kind != t.CUE and 0 <= m.start - cue.end < _ASIDE]
+        first = min((m.start for m in after), default=None)
+        aside |= {m for m in after if m.start == first}
+    return [m for m in matches if m not in aside]
 
 
 def _excepted(match: _Match, exceptions: list[_Match]) -> bool:

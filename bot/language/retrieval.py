@@ -49,6 +49,7 @@ class QuestionIndex:
         order = sorted(range(len(keys)), key=lambda row: keys[row])
         self._starts = np.searchsorted([keys[row] for row in order], self.keys)
         self.texts = [spoken[row] for row in order]
+        self._written = [texts[row] for row in order]
         self._meanings = encoder.encode(self.texts)
         # With their weights, and turned, as `likeness` multiplies them.
         self._worded = (mix.words * self._words.transform(self.texts)).T.tocsr()
@@ -73,7 +74,12 @@ class QuestionIndex:
         second = np.where(second < 0, nearest, second)
         return np.asarray(0.75 * nearest + 0.25 * second, dtype=np.float32)
 
-    def search(self, text: str, meaning: Scores, count: int = 3) -> list[tuple[str, float]]:
-        """Gives the nearest keys of a text in plain form, best first, with their likeness."""
-        scores = self.by_key(self.likeness([text], meaning))[0]
+    def ranked(self, likeness: Scores, count: int = 3) -> list[tuple[str, float]]:
+        """Gives the nearest keys of one text, best first, with their likeness."""
+        scores = self.by_key(likeness)[0]
         return [(self.keys[place], float(scores[place])) for place in np.argsort(-scores)[:count]]
+
+    def nearest(self, likeness: Scores, least: float) -> str:
+        """Gives the known question nearest to one text, as it is written, or "" if none is as near as `least`."""
+        place = int(likeness[0].argmax())
+        return self._written[place] if likeness[0, place] >= least else ""

@@ -22,8 +22,11 @@ from bot.language.pipeline import plain
 from bot.language.retrieval import UNANSWERED, QuestionIndex
 from bot.nlu.language_reader import DOC
 
-# The keys under which the action server finds the facts asked for, and whether the documents are silent.
-FACTS, SILENT = "facts", "documents_silent"
+# The keys under which the action server finds the facts asked for, whether the documents are silent, and the known
+# question that is nearest: our own words, by which a message that nothing answers is counted.
+FACTS, SILENT, NEAREST = "facts", "documents_silent", "nearest_question"
+# Facts that are near without being sure, with their likeness: what the talk is about may single one out.
+NEAR = "near_facts"
 INDEX = "index.joblib"
 
 
@@ -34,7 +37,7 @@ class FactRetriever(GraphComponent):
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"sure": 0.5, "lead": 0.1, "near": 0.06, "count": 3}
+        return {"sure": 0.5, "lead": 0.1, "near": 0.06, "count": 3, "nearby": 15, "akin": 0.35}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
         """Keeps the options."""
@@ -93,12 +96,15 @@ class FactRetriever(GraphComponent):
             _, sentence = message.get_dense_features(TEXT)
             if self._index is None or doc is None or sentence is None:
                 continue
-            found = self._index.search(plain(doc), sentence.features, self._config["count"] + 1)
+            likeness = self._index.likeness([plain(doc)], sentence.features)
+            found = self._index.ranked(likeness, self._config["nearby"])
             silent = dict(found).get(UNANSWERED, 0.0)
             facts = [(key, score) for key, score in found if key != UNANSWERED]
             message.set(FACTS, self._sure(facts, silent), add_to_output=True)
+            message.set(NEAR, [[key, round(score, 3)] for key, score in facts], add_to_output=True)
             best = facts[0][1] if facts else 0.0
             message.set(SILENT, silent >= max(self._config["sure"], best + self._config["lead"]), add_to_output=True)
+            message.set(NEAREST, self._index.nearest(likeness, self._config["akin"]), add_to_output=True)
         return messages
 
     def _sure(self, facts: List[tuple[str, float]], silent: float) -> List[str]:

@@ -17,12 +17,16 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import softmax
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from spacy.tokens import Doc
 
 from bot.core.questions import Guess, questions
+from bot.core.turn import CUE, NOT_COVERED, TOPIC
 from bot.knowledge.vocabulary import reading_digest
 from bot.language.clauses import clauses
+from bot.language.concepts import load_finder
 from bot.language.encoder import DIMENSIONS, load_encoder
 from bot.language.pipeline import read, respelled
 from bot.nlu.language_reader import DOC
@@ -30,18 +34,28 @@ from bot.nlu.language_reader import DOC
 # The key under which the action server finds the intents of all questions in a message.
 QUESTIONS = "questions"
 RANKING = "intent_ranking"
+# Of these kinds of mention it matters which one it is; of body parts and the like only that there is one.
+_TELLING = frozenset({TOPIC, CUE, NOT_COVERED})
 # The intent of a message without words; FallbackClassifier sets the same when unsure.
 NOTHING = "nlu_fallback"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class QuestionClassifier(IntentClassifier, GraphComponent):
-    """Logistic regression over the sentence embedding and character n-grams."""
+    """Logistic regression over the sentence embedding, character n-grams and the concepts that are named."""
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"C": 20.0, "min_ngram": 2, "max_ngram": 4, "min_df": 2, "max_iter": 100, "ranking_length": 5}
+        return {
+            "C": 20.0,
+            "min_ngram": 2,
+            "max_ngram": 4,
+            "min_df": 2,
+            "concepts": 0.6,
+            "max_iter": 100,
+            "ranking_length": 5,
+        }
 
     def __init__(
         self,
@@ -49,17 +63,22 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
         model_storage: ModelStorage,
         resource: Resource,
         vectorizer: Optional[TfidfVectorizer] = None,
+        concepts: Optional[DictVectorizer] = None,
         classifier: Optional[LogisticRegression] = None,
     ) -> None:
-        """Keeps the options and, once trained, the vectorizer and the classifier."""
+        """Keeps the options and, once trained, the vectorizers and the classifier."""
         self._config = config
         self._storage = model_storage
         self._resource = resource
         self._encoder = load_encoder()
+        self._finder = load_finder()
         self._vectorizer = vectorizer
+        self._concepts = concepts
         self._classifier = classifier
+        # The parts of the weights, for `_guesses`.
         weights = classifier.coef_.T if classifier else np.zeros((0, 0))
-        self._meaning, self._spelling = weights[:DIMENSIONS], weights[DIMENSIONS:]
+        named = len(weights) - (len(concepts.feature_names_) if concepts else 0)
+        self._meaning, self._spelling, self._named = np.split(weights, [DIMENSIONS, named])
 
     @classmethod
     def create(
@@ -98,11 +117,15 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
             sublinear_tf=True,
             dtype=np.float32,
         ).fit(texts)
+        named = [self._name(read(text)) for text in texts]
+        self._concepts = DictVectorizer(dtype=np.float32).fit(named)
+        embeddings = csr_matrix(np.vstack([_embedding(e) for e in examples]))
+        matrix = hstack([embeddings, self._vectorizer.transform(texts), self._concepts.transform(named)]).tocsr()
         self._classifier = LogisticRegression(
             C=self._config["C"], class_weight="balanced", max_iter=self._config["max_iter"]
-        ).fit(self._matrix(texts, np.vstack([_embedding(e) for e in examples])), [e.get(INTENT) for e in examples])
+        ).fit(matrix, [e.get(INTENT) for e in examples])
         with self._storage.write_to(self._resource) as folder:
-            joblib.dump((self._vectorizer, self._classifier), folder / "classifier.joblib")
+            joblib.dump((self._vectorizer, self._concepts, self._classifier), folder / "classifier.joblib")
         return self._resource
 
     @classmethod
@@ -116,45 +139,49 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
     ) -> QuestionClassifier:
         """Reads the trained component from the model (see parent)."""
         with model_storage.read_from(resource) as folder:
-            vectorizer, classifier = joblib.load(folder / "classifier.joblib")
-        return cls(config, model_storage, resource, vectorizer, classifier)
+            return cls(config, model_storage, resource, *joblib.load(folder / "classifier.joblib"))
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Sets intent, ranking and the questions of each message."""
         for message in messages:
             text = message.get(TEXT) or ""
             embedding = _embedding(message) if text.strip() else None
-            if self._classifier is None or embedding is None:
+            doc = message.get(DOC)
+            if self._classifier is None or embedding is None or doc is None:
                 message.set(INTENT, {"name": NOTHING, PREDICTED_CONFIDENCE_KEY: 1.0}, add_to_output=True)
                 message.set(QUESTIONS, [NOTHING], add_to_output=True)
                 continue
-            whole = self._guesses([text], embedding)[0]
+            whole = self._guesses([text], [doc], embedding)[0]
             ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in whole]
             message.set(INTENT, ranking[0], add_to_output=True)
             message.set(RANKING, ranking[: self._config["ranking_length"]], add_to_output=True)
-            message.set(QUESTIONS, list(self._questions(message, whole)), add_to_output=True)
+            message.set(QUESTIONS, list(self._questions(doc, whole)), add_to_output=True)
         return messages
 
-    def _questions(self, message: Message, whole: List[Guess]) -> tuple[str, ...]:
-        doc = message.get(DOC)
-        parts = clauses(doc) if doc is not None else []
+    def _questions(self, doc: Doc, whole: List[Guess]) -> tuple[str, ...]:
+        parts = clauses(doc)
         if len(parts) < 2:
             return (whole[0].intent,)
-        guesses = self._guesses(parts, self._encoder.encode([respelled(read(part)) for part in parts]))
+        docs = [read(part) for part in parts]
+        guesses = self._guesses(parts, docs, self._encoder.encode([respelled(part) for part in docs]))
         return questions(whole[0], [guess[0] for guess in guesses], len(doc))
 
-    def _guesses(self, texts: List[str], embeddings: np.ndarray) -> List[List[Guess]]:
+    def _guesses(self, texts: List[str], docs: List[Doc], embeddings: np.ndarray) -> List[List[Guess]]:
         """Gives for each text all intents, likeliest first."""
-        assert self._classifier is not None and self._vectorizer is not None
+        assert self._classifier is not None and self._vectorizer is not None and self._concepts is not None
         # The same as predict_proba of the joined matrix, without joining it: a third of the time.
         spelled = self._vectorizer.transform(texts) @ self._spelling
-        scores = embeddings @ self._meaning + spelled + self._classifier.intercept_
+        named = self._concepts.transform([self._name(doc) for doc in docs]) @ self._named
+        scores = embeddings @ self._meaning + spelled + named + self._classifier.intercept_
         names = self._classifier.classes_
         return [[Guess(str(names[i]), float(row[i])) for i in np.argsort(-row)] for row in softmax(scores, axis=1)]
 
-    def _matrix(self, texts: List[str], embeddings: np.ndarray) -> csr_matrix:
-        assert self._vectorizer is not None
-        return hstack([csr_matrix(embeddings), self._vectorizer.transform(texts)]).tocsr()
+    def _name(self, doc: Doc) -> Dict[str, float]:
+        """Gives the features of what a text names: of each kind whether it does, and which topic or cue."""
+        found = self._finder.find(doc)
+        kinds = {mention.kind for mention in found}
+        which = {f"{mention.kind}|{mention.id}" for mention in found if mention.kind in _TELLING}
+        return dict.fromkeys((*kinds, *which), float(self._config["concepts"]))
 
 
 def _embedding(message: Message) -> np.ndarray:

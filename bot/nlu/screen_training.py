@@ -2,29 +2,19 @@
 
 `python -m bot.nlu.screen_training` (`make screen`) fits on `bot/knowledge/screen_examples/` and writes
 `bot/nlu/screen_adapter_*.npz`, which are committed: a fit takes a quarter of an hour on two cores, loading a moment.
-TensorFlow, which Rasa installs, does the arithmetic.
+`bot.nlu.screen_fitting` does the arithmetic; it is imported only for a fit, as it takes TensorFlow.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import tensorflow as tf
 import yaml
-from safetensors.numpy import load_file
-from tokenizers import Tokenizer
 
 from bot.knowledge.vocabulary import FOLDER
 from bot.language.adapter import Adapter
-from bot.language.encoder import DIMENSIONS, HEADS, LAYERS, weights_folder
-from bot.language.pipeline import plain, read
 
 EXAMPLES = FOLDER / "screen_examples"
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,17 +30,6 @@ RANK, ROUNDS, BATCH, LEARNING_RATE, DROPOUT = 16, 3, 32, 1e-3, 0.1
 MAX_TOKENS = 96
 # Every so many examples one is kept out of fitting, to calibrate the probabilities on.
 CALIBRATE_EVERY = 12
-# Spreads the mean token vector, whose numbers are small, so that the head learns as fast as the rest.
-SPREAD = 3.0
-
-LINEARS = (
-    "attention.self.query",
-    "attention.self.key",
-    "attention.self.value",
-    "attention.output.dense",
-    "intermediate.dense",
-    "output.dense",
-)
 
 
 def read_examples(folder: Path = EXAMPLES) -> list[tuple[str, str]]:
@@ -106,175 +85,13 @@ def _fitted(digest: str, seed: int) -> Adapter:
         "(about 15 minutes; it is kept)",
         flush=True,
     )
+    from bot.nlu.screen_fitting import fit
+
     adapter = fit(examples, digest, seed)
     folder = CACHE / digest[:16]
     folder.mkdir(parents=True, exist_ok=True)
     adapter.save(folder / file_name(seed))
     return adapter
-
-
-def fit(examples: Sequence[tuple[str, str]], digest: str, seed: int) -> Adapter:
-    """Fits an adapter on labelled texts.
-
-    Args:
-        examples: Texts with their class.
-        digest: What to record as their digest.
-        seed: Makes the random start, the order, and the choice of texts to calibrate on.
-    """
-    tf.keras.utils.set_random_seed(seed + 1)
-    tokenizer = Tokenizer.from_file(str(weights_folder() / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    ids = [encoding.ids for encoding in tokenizer.encode_batch([plain(read(text)) for text, _ in examples])]
-    labels = np.array([CLASSES.index(name) for _, name in examples], dtype=np.int32)
-    aside = np.arange(len(ids)) % CALIBRATE_EVERY == seed
-    model = _Classifier(seed)
-    _train(model, [i for i, out in zip(ids, aside, strict=True) if not out], labels[~aside], seed)
-    logits = _logits(model, [i for i, out in zip(ids, aside, strict=True) if out])
-    temperature = _temperature(logits, labels[aside])
-    about = {"examples": digest, "texts": len(ids), "temperature": temperature, "seed": seed}
-    return Adapter(model.factors(), model.head.numpy() * SPREAD, model.bias.numpy(), CLASSES, about)
-
-
-class _Linear(tf.Module):
-    """A frozen linear layer with a low-rank change."""
-
-    def __init__(self, name: str, weights: dict[str, npt.NDArray[np.float32]], random: np.random.Generator) -> None:
-        super().__init__()
-        self.full_name = name
-        self._weight, self._bias = tf.constant(weights[f"{name}.weight"].T), tf.constant(weights[f"{name}.bias"])
-        inputs, outputs = self._weight.shape
-        self.a = tf.Variable(random.normal(0, inputs**-0.5, (inputs, RANK)).astype(np.float32))
-        self.b = tf.Variable(np.zeros((RANK, outputs), np.float32))
-
-    def __call__(self, values: tf.Tensor) -> tf.Tensor:
-        # Twice: the usual scale of LoRA (alpha = 2 * rank).
-        change = tf.linalg.matmul(tf.linalg.matmul(values, self.a), self.b) * 2.0
-        return tf.linalg.matmul(values, self._weight) + self._bias + change
-
-
-class _Classifier(tf.Module):
-    """BERT's encoder with changed linear layers, the mean over tokens, and a head."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        weights = load_file(str(weights_folder() / "model.safetensors"))
-        random = np.random.default_rng(seed)
-        self._weights = {name: tf.constant(value) for name, value in weights.items() if "LayerNorm" in name}
-        self._words = tf.constant(weights["embeddings.word_embeddings.weight"])
-        types = weights["embeddings.token_type_embeddings.weight"][0]
-        self._places = tf.constant(weights["embeddings.position_embeddings.weight"] + types)
-        self.linears = [
-            {part: _Linear(f"encoder.layer.{n}.{part}", weights, random) for part in LINEARS} for n in range(LAYERS)
-        ]
-        self.head = tf.Variable(random.normal(0, 0.02, (DIMENSIONS, len(CLASSES))).astype(np.float32))
-        self.bias = tf.Variable(np.zeros(len(CLASSES), np.float32))
-
-    def logits(self, ids: tf.Tensor, mask: tf.Tensor, dropout: float) -> tf.Tensor:
-        """Gives the classes' logits for a padded batch."""
-        x = self._norm(tf.gather(self._words, ids) + self._places[None, : tf.shape(ids)[1]], "embeddings.LayerNorm")
-        hidden = (1.0 - mask)[:, None, None, :] * -1e9
-        for number, layer in enumerate(self.linears):
-            base = f"encoder.layer.{number}."
-            seen = layer["attention.output.dense"](_attend(layer, x, hidden))
-            x = self._norm(x + _drop(seen, dropout), f"{base}attention.output.LayerNorm")
-            wide = tf.nn.gelu(layer["intermediate.dense"](x), approximate=False)
-            x = self._norm(x + _drop(layer["output.dense"](wide), dropout), f"{base}output.LayerNorm")
-        mean = tf.reduce_sum(x * mask[:, :, None], 1) / tf.reduce_sum(mask, 1, keepdims=True)
-        return tf.matmul(_drop(mean, dropout) * SPREAD, self.head) + self.bias
-
-    def factors(self) -> dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-        """Gives the changes by layer, the scale within B."""
-        return {
-            line.full_name: (line.a.numpy(), line.b.numpy() * 2.0) for parts in self.linears for line in parts.values()
-        }
-
-    def _norm(self, values: tf.Tensor, name: str) -> tf.Tensor:
-        mean, variance = tf.nn.moments(values, [-1], keepdims=True)
-        scaled = (values - mean) * tf.math.rsqrt(variance + 1e-12)
-        return scaled * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
-
-
-def _attend(layer: dict[str, _Linear], x: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
-    shape = tf.shape(x)
-    size = DIMENSIONS // HEADS
-
-    def heads(part: str) -> tf.Tensor:
-        split = tf.reshape(layer[f"attention.self.{part}"](x), (shape[0], shape[1], HEADS, size))
-        return tf.transpose(split, (0, 2, 1, 3))
-
-    scores = tf.matmul(heads("query"), heads("key"), transpose_b=True) / size**0.5 + hidden
-    seen = tf.matmul(tf.nn.softmax(scores), heads("value"))
-    return tf.reshape(tf.transpose(seen, (0, 2, 1, 3)), (shape[0], shape[1], DIMENSIONS))
-
-
-def _drop(values: tf.Tensor, rate: float) -> tf.Tensor:
-    return tf.nn.dropout(values, rate) if rate else values
-
-
-def _train(model: _Classifier, ids: list[list[int]], labels: npt.NDArray[np.int32], seed: int) -> None:
-    optimizer = tf.keras.optimizers.Adam(LEARNING_RATE)
-    variables = model.trainable_variables
-    spec = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None]), tf.TensorSpec([None], tf.int32)]
-
-    @tf.function(input_signature=spec, autograph=False)
-    def step(batch: tf.Tensor, mask: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            logits = model.logits(batch, mask, DROPOUT)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, logits))
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
-
-    random = np.random.default_rng(seed)
-    total = ROUNDS * -(-len(ids) // BATCH)
-    done, started, losses = 0, time.monotonic(), []
-    for _ in range(ROUNDS):
-        for rows, batch, mask in _batches(ids, random):
-            # A short rise, then a straight fall to nearly nothing.
-            optimizer.learning_rate.assign(LEARNING_RATE * min(1.0, done / 50, max(0.02, 1 - done / total)))
-            losses.append(float(step(batch, mask, labels[rows])))
-            done += 1
-            if done % 50 == 0:
-                left = (time.monotonic() - started) / done * (total - done) / 60
-                print(f"    step {done} of {total}, loss {np.mean(losses[-50:]):.3f}, {left:.0f} min left", flush=True)
-
-
-def _logits(model: _Classifier, ids: list[list[int]]) -> npt.NDArray[np.float32]:
-    out = np.zeros((len(ids), len(CLASSES)), np.float32)
-    for rows, batch, mask in _batches(ids, None):
-        out[rows] = model.logits(tf.constant(batch), tf.constant(mask), 0.0).numpy()
-    return out
-
-
-def _batches(ids: list[list[int]], random: np.random.Generator | None) -> Iterator[tuple[Any, Any, Any]]:
-    """Gives (rows, padded ids, mask); texts of like length share a batch, so that padding costs little."""
-    lengths = np.array([len(i) for i in ids], dtype=np.float32)
-    order = np.argsort(lengths + (random.uniform(0, 3, len(ids)) if random else 0), kind="stable")
-    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-    for number in random.permutation(len(batches)) if random else range(len(batches)):
-        rows = batches[number]
-        width = max(len(ids[row]) for row in rows)
-        padded = np.zeros((len(rows), width), np.int32)
-        mask = np.zeros((len(rows), width), np.float32)
-        for place, row in enumerate(rows):
-            padded[place, : len(ids[row])] = ids[row]
-            mask[place, : len(ids[row])] = 1
-        yield rows, padded, mask
-
-
-def _temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int32]) -> float:
-    """Gives the temperature at which the probabilities fit texts that the model was not fitted on.
-
-    Guo et al., "On Calibration of Modern Neural Networks" (2017).
-    """
-
-    def loss(temperature: float) -> float:
-        scaled = logits / temperature
-        top = scaled.max(axis=1)
-        logs = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-        return float(np.mean(logs - scaled[np.arange(len(labels)), labels]))
-
-    return float(min(np.arange(0.5, 5.01, 0.05), key=loss))
 
 
 def main() -> int:

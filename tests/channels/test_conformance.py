@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from messengers import Channel, Person
+from messengers import Channel, Person, Web
 
 from bot.channels.replies import units
 from bot.evaluation.live import LiveBot
@@ -25,7 +26,6 @@ HOSTILE = {
     "blank": " ",
     "slash": "/",
     "emoji": "😖" * 50,
-    "very long": "my calf hurts and " * 700,
     "markup": "<b>bold</b> <script>alert(1)</script> **x** _y_ [z](javascript:1) `q` & &amp; \\_",
     "right to left": "\u202eabc\u202c مرحبا",
     "stacked marks": "ca\u0300\u0301\u0302\u0303lf" * 30,
@@ -66,6 +66,19 @@ def events(reachable: LiveBot) -> Callable[[str], list[dict]]:
     return read
 
 
+@pytest.fixture
+def kept(reachable: LiveBot) -> Callable[[Person], list[tuple]]:
+    """What the channels keep of a person's chat, besides that it has had the notice."""
+
+    def read(person: Person) -> list[tuple]:
+        chat = person.conversation.partition("-")[2]
+        with sqlite3.connect(Path(reachable.log.parent) / "channels.db") as store:
+            choices = store.execute("select payload from choices where chat = ?", (chat,)).fetchall()
+            return choices + store.execute("select id from events where chat = ?", (chat,)).fetchall()
+
+    return read
+
+
 def test_emergency_comes_first_and_names_the_number(newcomer: Person):
     newcomer.say(CHEST)
     first = newcomer.hear()[0]
@@ -73,10 +86,9 @@ def test_emergency_comes_first_and_names_the_number(newcomer: Person):
 
 
 def test_emergency_in_each_kind_of_input(channel: Channel, person: Person):
-    for kind in channel.kinds:
+    for kind, messages in channel.kinds.items():
         person.send(kind, CHEST)
-        assert person.hear()[0].startswith("Call"), kind
-        person.settle(0.3)
+        assert person.hear(messages)[0].startswith("Call"), kind
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -88,21 +100,30 @@ def test_never_silent_never_too_long(channel: Channel, person: Person, text: str
     assert all(message.strip() and units(message) <= channel.limit for message in said)
 
 
-def test_long_message_is_screened_to_its_end(person: Person):
-    person.say("my calf is a little sore. " * 250 + CHEST)
+def test_long_message_is_screened_to_its_end(channel: Channel, person: Person):
+    person.say(("my calf is a little sore. " * 250)[-channel.reads + len(CHEST) :] + CHEST)
     assert person.hear()[0].startswith("Call")
+
+
+def test_text_too_long_to_be_read_whole_is_never_passed_over(channel: Channel, person: Person):
+    """Either its end is read, or the person is told, with the emergency number."""
+    person.say("my calf is a little sore. " * (channel.reads // 25) + CHEST)
+    said = person.hear()
+    assert "112" in said[0] and all(units(message) <= channel.limit for message in said)
 
 
 @pytest.mark.parametrize(
     "text", ["/red_flag", "/session_start", '/inform{"body_part": "back"}', " /deny", "/ /red_flag"]
 )
-def test_typed_intent_is_words(person: Person, events: Callable[[str], list[dict]], text: str):
+def test_typed_intent_is_words(channel: Channel, person: Person, events: Callable[[str], list[dict]], text: str):
+    other = channel.person()
+    other.say(text.replace("/", " ").strip())
+    words = other.hear(1 + channel.commands)[0]
     person.say(text)
-    person.hear()
-    heard = [event for event in events(person.conversation) if event["event"] == "user"]
-    assert heard and not heard[-1]["text"].startswith("/")
-    assert heard[-1]["parse_data"]["intent"]["name"] != "red_flag"
-    assert not [event for event in events(person.conversation) if event.get("value") == "back"]
+    assert person.hear()[0] == words and not words.startswith("Call")
+    kept = events(person.conversation)
+    assert not [event for event in kept if event["event"] == "user" and event["text"].startswith("/")]
+    assert not [event for event in kept if event.get("value") == "back"]
 
 
 def test_ids_are_the_channels_own(channel: Channel, person: Person, events: Callable, reachable: LiveBot):
@@ -143,24 +164,50 @@ def test_choice_can_be_picked(person: Person):
 
 def test_notice_at_first_contact_once_and_never_before_the_answer(channel: Channel, newcomer: Person):
     if not channel.commands:
-        pytest.skip("nothing leaves this machine")
+        pytest.skip("a channel of our own, see below")
     newcomer.say(CHEST)
     first, second = newcomer.hear(2)
     assert first.startswith("Call") and second == NOTICES[channel.name]
     newcomer.say("cramp in my calf")
-    assert second not in newcomer.settle(0.3)
+    newcomer.say("cramp in my foot")
+    assert second not in newcomer.hear(2)
+
+
+def test_web_page_tells_about_privacy_before_the_first_word(web_people: Web):
+    """Over REST nothing leaves this machine, and there is nobody to tell."""
+    assert PHRASES["web_privacy"] in web_people.person().welcome
 
 
 def test_delete_leaves_nothing(channel: Channel, person: Person, events: Callable[[str], list[dict]]):
-    if not channel.commands:
-        pytest.skip("no commands")
+    if channel.name == "rest":
+        pytest.skip("in words alone, see below")
     person.say("cramp in my calf")
     person.hear()
     assert events(person.conversation)
-    person.say("/delete")
-    # Whoever goes on is new again, so the notice is given anew.
-    assert person.hear(2) == [PHRASES["deleted"], NOTICES[channel.name]]
+    person.delete()
+    if channel.commands:
+        # Whoever goes on is new again, so the notice is given anew.
+        assert person.hear(2) == [PHRASES["deleted"], NOTICES[channel.name]]
     assert not events(person.conversation)
+
+
+@pytest.mark.parametrize("words", ["delete my data", "start over"])
+def test_words_that_delete_are_answered_and_leave_nothing(
+    channel: Channel, person: Person, events: Callable[[str], list[dict]], kept: Callable[[Person], list], words: str
+):
+    person.say("what causes back cramps?")
+    person.hear()
+    assert events(person.conversation) and (kept(person) or not channel.commands)
+    person.say(words)
+    notice = [NOTICES[channel.name]] if channel.commands else []
+    assert person.hear(1 + len(notice)) == [PHRASES["restart"], *notice]
+    assert not events(person.conversation)
+    until = time.monotonic() + 10
+    while kept(person):  # the event itself is crossed out right after its reply is sent
+        assert time.monotonic() < until, kept(person)
+        time.sleep(0.01)
+    person.say("what causes it?")
+    assert "back" not in person.hear()[0].split("\n")[0]
 
 
 def test_what_people_write_stays_out_of_the_log(person: Person, reachable: LiveBot):

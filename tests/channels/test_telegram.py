@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,10 @@ def me(api: TelegramApi) -> int:
     api.wait(lambda: api.texts(chat))
     api.person(chat).sent.clear()
     return chat
+
+
+def texts(api: TelegramApi, chat: int, count: int) -> list[str]:
+    return api.wait(lambda: len(api.texts(chat)) >= count and api.texts(chat))
 
 
 def file(**more: Any) -> dict[str, Any]:
@@ -92,12 +97,13 @@ def test_forwarded_message_and_answer_to_a_message_are_screened(api: TelegramApi
 
 def test_changed_message_is_answered_only_for_danger_or_when_asked(api: TelegramApi, me: int):
     api.push(edited_message=api.message(me, text=CHEST, edit_date=1))
-    assert api.wait(lambda: api.texts(me))[0].startswith("Call")
+    api.push(edited_message=api.message(me, **WORDLESS["photo"], caption=CHEST, edit_date=1))
+    assert all(text.startswith("Call") for text in texts(api, me, 2))
     api.push(edited_message=api.message(me, text="cramp in my foot", edit_date=1))
-    asked = api.wait(lambda: api.person(me).sent[1:])[0]
+    asked = api.wait(lambda: api.person(me).sent[2:])[0]
     assert asked["text"].startswith("I saw that you changed a message")
     api.press(me, asked, PHRASES["button_edited"])
-    assert "foot" in api.wait(lambda: api.texts(me)[2:])[0]
+    assert "foot" in texts(api, me, 4)[3]
 
 
 def post(api: TelegramApi, me: int) -> dict[str, Any]:
@@ -112,6 +118,7 @@ def by(api: TelegramApi, me: int, sender: dict[str, Any] | None) -> dict[str, An
 IGNORED: dict[str, Callable[[TelegramApi, int], dict[str, Any]]] = {
     "channel post": lambda api, me: {"channel_post": post(api, me)},
     "changed post": lambda api, me: {"edited_channel_post": post(api, me)},
+    "changed picture": lambda api, me: {"edited_message": api.message(me, **WORDLESS["photo"], edit_date=1)},
     "live location": lambda api, me: {"edited_message": api.message(me, location=PLACE, edit_date=1)},
     "pinned": lambda api, me: {"message": api.message(me, pinned_message=api.message(me, text="x"))},
     "timer": lambda api, me: {"message": api.message(me, message_auto_delete_timer_changed={})},
@@ -205,18 +212,21 @@ def test_update_that_comes_twice_is_answered_once(api: TelegramApi, me: int):
 def test_commands_are_registered_and_each_does_its_work(api: TelegramApi, me: int):
     assert [command["command"] for command in api.commands] == list(COMMANDS)
     expected = {
-        "/start": "Hello",
-        "/help": "Tell me what hurts",
-        "/restart": "I have forgotten",
-        "/privacy": "Privacy: Telegram",
-        "/emergency": "If this could be an emergency, call",
-        "/HELP@SpasmBot": "Tell me what hurts",
-        "/delete": "I have deleted",
+        "/start": ("Hello",),
+        "/help": ("Tell me what hurts",),
+        "/privacy": ("Privacy: Telegram",),
+        "/emergency": ("If this could be an emergency, call",),
+        "/HELP@SpasmBot": ("Tell me what hurts",),
+        "/restart": ("I have deleted what you told me", "Privacy: Telegram"),
+        "/delete": ("I have deleted our chat", "Privacy: Telegram"),
     }
-    for number, (command, beginning) in enumerate(expected.items()):
+    for command, beginnings in expected.items():
+        api.person(me).sent.clear()
         api.say(me, command)
-        assert api.wait(lambda n=number: api.texts(me)[n:])[0].startswith(beginning), command
-    assert all(f"/{name}" in api.texts(me)[1] for name in COMMANDS)
+        said = texts(api, me, len(beginnings))
+        assert all(text.startswith(start) for text, start in zip(said, beginnings, strict=True)), command
+        if command == "/help":
+            assert all(f"/{name}" in said[0] for name in COMMANDS)
 
 
 def test_words_after_a_command_are_screened(api: TelegramApi, me: int):
@@ -269,6 +279,9 @@ def test_polling_goes_on_after_an_error(api: TelegramApi, me: int, error: ApiErr
 
 
 def test_getme_is_asked_once_and_nothing_breaks_the_rules(api: TelegramApi, me: int):
+    api.say(me, "back cramp after lifting")
+    (said,) = texts(api, me, 1)
+    assert not re.search(r"\*\*|__|\]\(|</?\w+>", said)
     assert len(api.called("getMe")) == 1
     assert not api.violations and not api.flooded
 

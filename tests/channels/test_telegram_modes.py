@@ -55,6 +55,9 @@ async def test_webhook_takes_only_what_telegram_signs(api: TelegramApi, tmp_path
             async with request as answer:
                 assert answer.status == 403
         assert echo.heard == ["hello there"] and not api.called("getUpdates")
+        # Rasa's connector lets anybody change the webhook.
+        async with aiohttp.request("GET", webhook.removesuffix("webhook") + "set_webhook") as answer:
+            assert answer.status == 404
 
 
 async def test_webhook_answers_before_the_turn_ends(api: TelegramApi, tmp_path: Path):
@@ -78,6 +81,44 @@ async def test_webhook_that_was_set_before_is_taken_back_for_polling(api: Telegr
     async with serving(telegram(tmp_path, api.url), Echo()):
         api.say(7, "hello there")
         assert (await texts(api, 7, 1))[0] == "echo: hello there"
+
+
+async def test_words_arrive_as_they_were_typed(api: TelegramApi, tmp_path: Path):
+    """Rasa's connector takes every "/bot" out of them."""
+    async with serving(telegram(tmp_path, api.url), echo := Echo()):
+        api.say(7, "my hand and/both feet, see /bot")
+        await texts(api, 7, 1)
+    assert echo.heard == ["my hand and/both feet, see /bot"]
+
+
+@pytest.mark.parametrize("custom", [{"type": "x", "text": "y"}, {"chat_id": 8, "reply_markup": "z"}, {"new": [1]}])
+async def test_custom_values_neither_break_nor_redirect_a_reply(api: TelegramApi, tmp_path: Path, custom: dict):
+    async def bot(message: Any) -> None:
+        await message.output_channel.send_text_message(message.sender_id, "Call 999 now.")
+        await message.output_channel.send_custom_json(message.sender_id, custom)
+
+    async with serving(telegram(tmp_path, api.url), bot):
+        api.person(8)
+        api.say(7, "x")
+        assert (await texts(api, 7, 1))[0] == "Call 999 now." and not api.texts(8)
+
+
+async def test_button_works_after_a_restart(api: TelegramApi, tmp_path: Path):
+    heard: list[str] = []
+
+    async def bot(message: Any) -> None:
+        heard.append(message.text)
+        buttons = [{"title": "Calf", "payload": "it is my calf, " + "really " * 20}]
+        await message.output_channel.send_text_with_buttons(message.sender_id, "Where?", buttons)
+
+    async with serving(telegram(tmp_path, api.url), bot):
+        api.say(7, "it hurts")
+        await texts(api, 7, 2)
+    asked = next(message for message in api.person(7).sent if message.get("reply_markup"))
+    async with serving(telegram(tmp_path, api.url), bot):
+        api.press(7, asked, "Calf")
+        await texts(api, 7, 3)
+    assert heard == ["it hurts", ("it is my calf, " + "really " * 20).strip()]
 
 
 async def test_bot_starts_without_telegram_and_says_so_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):

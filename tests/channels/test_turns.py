@@ -48,6 +48,16 @@ async def test_turn_that_says_nothing_still_answers():
     assert await take_turn(silent, "x", "s", "rest") == failure("s")
 
 
+@pytest.mark.parametrize("text", [None, "", " \n"])
+async def test_turn_without_words_still_answers(text):
+    async def wordless(message):
+        if text is not None:
+            await message.output_channel.send_text_message("s", text)
+        await message.output_channel.send_custom_json("s", {"kind": "answer"})
+
+    assert await take_turn(wordless, "x", "s", "rest") == failure("s")
+
+
 async def test_reply_with_blank_lines_stays_one_message():
     async def speak(message):
         await message.output_channel.send_text_message("s", "one\n\ntwo")

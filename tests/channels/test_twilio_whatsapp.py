@@ -19,6 +19,7 @@ from twilio.request_validator import RequestValidator
 
 from bot.channels.inbox import FILE
 from bot.channels.twilio_whatsapp import TwilioWhatsApp, read_form
+from bot.core.turn import ERASE
 from bot.knowledge.loader import load_knowledge
 from bot.settings import Settings, WhatsAppSettings
 
@@ -68,17 +69,20 @@ async def post(address: str, form: dict[str, str], signature: str | None = None)
         return answer.status
 
 
-async def talk(channel: TwilioWhatsApp, *forms: dict[str, str], statuses: tuple[int, ...] = (), count: int = 2) -> Any:
+async def talk(
+    channel: TwilioWhatsApp, *forms: dict[str, str], statuses: tuple[int, ...] = (), count: int = 2, bot: Any = None
+) -> Any:
     """Posts requests, and gives what was heard and what was sent once there were so many attempts."""
     echo, recorder = Echo(), None
-    async with serving(channel, echo) as address:
+    async with serving(channel, bot or echo) as address:
         recorder = channel.client.http_client = Recorder(*statuses)
         for form in forms:
             assert await post(address, form) == 200
         until = time.monotonic() + 60
         while recorder.attempts < count and time.monotonic() < until:
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(0.2)
+            await asyncio.sleep(0.01)
+        while channel.inbox.waiting() and time.monotonic() < until:
+            await asyncio.sleep(0.01)
     return echo.heard, [message["Body"] for message in recorder.sent], recorder.sent
 
 
@@ -141,6 +145,24 @@ async def test_number_is_not_kept(channel: TwilioWhatsApp, tmp_path: Path):
     await talk(channel, TEXT)
     with sqlite3.connect(tmp_path / FILE) as state:
         assert PERSON.removeprefix("whatsapp:") not in "\n".join(state.iterdump())
+
+
+async def test_words_that_delete_are_answered_and_nothing_is_kept(channel: TwilioWhatsApp, tmp_path: Path):
+    async def bot(message: Any) -> None:
+        out, to = message.output_channel, message.sender_id
+        if message.text == "delete my data":
+            await out.send_text_message(to, "Deleted.")
+            return await out.send_custom_json(to, {ERASE: True})
+        await out.send_text_with_buttons(to, "Where?", [{"title": "Calf", "payload": "it is my calf"}])
+
+    forms = (TEXT, {**TEXT, "MessageSid": "SM6", "Body": "delete my data"})
+    _, texts, _ = await talk(channel, *forms, count=4, bot=bot)
+    notice = PHRASES["notice_whatsapp"]
+    assert "1. Calf" in texts[0] and texts[1:] == [notice, "Deleted.", notice]  # who goes on is new again
+    with sqlite3.connect(tmp_path / FILE) as state:
+        kept = "\n".join(state.iterdump())
+        assert not state.execute("select * from choices").fetchall()
+    assert not [words for words in ("my calf", "delete my data", PERSON.removeprefix("whatsapp:")) if words in kept]
 
 
 def test_notes_on_sent_messages_are_ignored():

@@ -115,7 +115,7 @@ def test_personal_decision_is_declined_and_stays_declined(setting: Setting):
 def test_sources_are_those_of_the_last_answer(setting: Setting):
     answered, state = d.ask(turn("ask_prevention", body_part="back"), State(), setting)
     reply, _ = d.sources(turn("ask_source"), state, setting)
-    assert reply.kind == "source" and {s.title for s in answered.sources} == {s.title for s in reply.sources}
+    assert reply.kind == "answer" and {s.title for s in answered.sources} == {s.title for s in reply.sources}
     assert "not a doctor" in reply.text
 
 
@@ -218,3 +218,52 @@ def test_the_note_is_offered_after_a_few_answers(setting: Setting):
     for intent in ("ask_causes", "ask_treatment", "ask_prevention", "ask_when_to_see_doctor"):
         reply, state = d.ask(turn(intent, body_part="back"), state, setting)
     assert K.phrases["button_note"] in [button.title for button in reply.buttons]
+
+
+@pytest.mark.parametrize("place", ["chest", "abdomen", "calf"])
+@pytest.mark.parametrize("intent", ["ask_treatment", "ask_when_to_see_doctor", "ask_causes"])
+def test_more_tells_something_new_each_time_until_all_is_said(intent: str, place: str, setting: Setting):
+    titles = {K.phrases["button_more"]}
+    reply, state = d.ask(turn(intent, body_part=place), State(introduced=True), setting)
+    if reply.kind == "safety_check":
+        reply, state = d.check_denied(turn("deny"), state, setting)
+    for _ in range(len(K.facts)):
+        if not titles & {button.title for button in reply.buttons}:
+            break
+        before = set(state.said)
+        reply, state = d.more(turn("ask_more"), state, setting)
+        assert set(reply.facts) - before, reply.text
+    repeated, _ = d.more(turn("ask_more"), state, setting)
+    assert K.phrases["all_said_again"] in repeated.text
+    assert not titles & {button.title for button in repeated.buttons}
+
+
+def test_fact_that_only_another_document_shares_with_a_disagreement_is_told(setting: Setting):
+    asked = replace(turn("ask_about_spasms", topic="electrolytes"), facts=("d3-cause-electrolytes",))
+    reply, _ = d.ask(asked, State(introduced=True), setting)
+    assert reply.disagreements == ("which-minerals",)
+    assert {"d3-cause-electrolytes", "d1-mech-imbalance"} <= set(reply.facts)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why", "label"),
+    [
+        (replace(turn("out_of_scope"), nearest="toothache"), "not_understood", "toothache"),
+        (replace(turn("nlu_fallback"), guesses=("ask_causes",), nearest="x"), "not_understood", "x"),
+        (replace(turn("nlu_fallback"), language="es"), "language", "es"),
+    ],
+)
+def test_what_is_not_understood_is_noted_for_the_editor(asked: Turn, why: str, label: str, setting: Setting):
+    reply, _ = d.fallback(asked, State(introduced=True), setting)
+    assert reply.custom()["unserved"] == {"why": why, "label": label, "introduced": True}
+
+
+def test_what_the_documents_do_not_answer_is_noted_for_the_editor(setting: Setting):
+    missing = next(item for item in K.not_covered.values() if not item.general).id
+    reply, _ = d.ask(turn("ask_treatment", not_covered=missing), State(), setting)
+    assert reply.custom()["unserved"] == {"why": "not_covered", "label": missing, "introduced": False}
+    silent = replace(turn("ask_treatment"), silent=True, nearest="foam roller?")
+    reply, _ = d.ask(silent, State(introduced=True), setting)
+    assert reply.custom()["unserved"]["label"] == "foam roller?" and reply.kind == "answer"
+    reply, _ = d.ask(turn("ask_treatment"), State(), setting)
+    assert "unserved" not in reply.custom()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -51,12 +52,16 @@ class Synapse:
 
     def register(self, name: str) -> str:
         """Makes an account with the tests' password and gives its id."""
+        return self.account(name)["user_id"]
+
+    def account(self, name: str) -> dict[str, str]:
+        """Makes an account and gives its session: user_id, device_id and access_token."""
         address = f"{self.url}/_synapse/admin/v1/register"
         nonce = _json(urllib.request.Request(address))["nonce"]
         proof = "\0".join([nonce, name, PASSWORD, "notadmin"]).encode()
         mac = hmac.new(self.shared_secret.encode(), proof, hashlib.sha1).hexdigest()
         body = {"nonce": nonce, "username": name, "password": PASSWORD, "admin": False, "mac": mac}
-        return _json(urllib.request.Request(address, json.dumps(body).encode()))["user_id"]
+        return _json(urllib.request.Request(address, json.dumps(body).encode()))
 
 
 @contextmanager
@@ -72,7 +77,6 @@ def running_synapse(folder: Path) -> Iterator[Synapse]:
     config.write_text(yaml.safe_dump(_config(folder, port, server.shared_secret)))
     command = [str(python), "-m", "synapse.app.homeserver", "-c", str(config)]
     log = (folder / "out.log").open("wb")
-    subprocess.run([*command, "--generate-keys"], check=True, stdout=log, stderr=log)
     process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         until = time.monotonic() + START_SECONDS
@@ -124,6 +128,8 @@ def _starts(python: Path) -> bool:
 
 
 def _config(folder: Path, port: int, shared_secret: str) -> dict[str, object]:
+    key = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    (folder / "signing.key").write_text(f"ed25519 a_test {key}\n")
     log = folder / "log.yaml"
     handler = {"class": "logging.FileHandler", "filename": str(folder / "synapse.log")}
     logging = {"version": 1, "handlers": {"file": handler}, "root": {"level": "WARNING", "handlers": ["file"]}}

@@ -1,0 +1,1 @@
+"""The benchmark against Rasa's default pipeline (`make bench`)."""
