@@ -71,7 +71,7 @@ def _knowledge() -> Knowledge:
 
 def turn_from(tracker: Tracker) -> Turn:
     """Reads the latest message: intents of all its questions and what it names."""
-    return _turn(tracker.latest_message)
+    return replace(_turn(tracker.latest_message), alarmed=after_alarm(tracker))
 
 
 def flagged_turn(tracker: Tracker) -> Turn:

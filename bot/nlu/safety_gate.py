@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.constants import (
     ENTITIES,
     ENTITY_ATTRIBUTE_TYPE,
@@ -19,6 +16,7 @@ from rasa.shared.nlu.constants import (
 from rasa.shared.nlu.training_data.message import Message
 
 from bot.core.checks import region_of
+from bot.nlu.components import ConfiguredComponent
 from bot.nlu.intent_classifier import QUESTIONS, RANKING
 from bot.nlu.language_guesser import LANGUAGE
 from bot.nlu.learned_screen import LEARNED, PROBABILITY
@@ -31,28 +29,13 @@ QUESTION = "screen_question"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
-class SafetyGate(GraphComponent):
+class SafetyGate(ConfiguredComponent):
     """Turns a verdict into the intent `red_flag` and the entities that choose the reply."""
-
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> SafetyGate:
-        """Makes the component (see parent)."""
-        return cls(config)
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
         return {"foreign_sure": 0.85}
-
-    def __init__(self, config: Dict[str, Any]) -> None:
-        """Keeps the options."""
-        self._config = config
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Applies the verdict on each message."""
