@@ -36,13 +36,6 @@ class ActionSmallTalk(Move):
         """Names the action."""
         return "action_small_talk"
 
-    async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
-        """Makes the move (see parent); after an emergency reply it says that this still stands."""
-        turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
-        answer, after = dialogue.small_talk(turn, state, self.setting(tracker), after_alarm(tracker))
-        send(dispatcher, answer)
-        return events(tracker, after)
-
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
         return dialogue.small_talk(turn, state, setting)

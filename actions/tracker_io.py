@@ -22,6 +22,8 @@ from bot.settings import read_settings
 DIALOGUE = "dialogue"
 RED_FLAG_RESPONSE = "utter_red_flag"
 FALLBACK = "nlu_fallback"
+RED_FLAG = "red_flag"
+SMALL_TALK = "smalltalk"
 ACTION_LISTEN = "action_listen"
 # The message's key for the question that the screen wants asked first (bot.nlu.safety_gate).
 SCREEN_QUESTION = "screen_question"
@@ -71,13 +73,12 @@ def _knowledge() -> Knowledge:
 
 def turn_from(tracker: Tracker) -> Turn:
     """Reads the latest message: intents of all its questions and what it names."""
-    return _turn(tracker.latest_message)
+    return replace(_turn(tracker.latest_message), alarmed=after_alarm(tracker))
 
 
 def flagged_turn(tracker: Tracker) -> Turn:
-    """Reads the message before the latest: the one that the emergency reply answered."""
-    heard = [event["parse_data"] for event in tracker.events if event.get("event") == "user"]
-    return _turn(heard[-2] if len(heard) > 1 else {})
+    """Reads the message that the standing alarm is about."""
+    return _turn(_alarm(tracker) or {})
 
 
 def _turn(latest: dict[str, Any]) -> Turn:
@@ -137,11 +138,28 @@ def events(tracker: Tracker, state: State) -> list[EventType]:
 
 
 def after_alarm(tracker: Tracker) -> bool:
-    """Tells whether the bot's last words were an emergency reply."""
-    for event in reversed(tracker.events):
-        if event.get("event") == "bot":
-            return bool((event.get("metadata") or {}).get("utter_action") == RED_FLAG_RESPONSE)
-    return False
+    """Tells whether an emergency reply stands: the bot's last words, small talk aside."""
+    return _alarm(tracker) is not None
+
+
+def _alarm(tracker: Tracker) -> dict[str, Any] | None:
+    """Gives the message that the standing alarm is about, or None if there is no alarm."""
+    earlier = list(reversed(tracker.events))
+    for place, event in enumerate(earlier):
+        if event.get("event") != "bot":
+            continue
+        if (event.get("metadata") or {}).get("utter_action") == RED_FLAG_RESPONSE:
+            heard = [each["parse_data"] for each in earlier[place:] if each.get("event") == "user"]
+            # A repeated alarm is still about what raised it first.
+            return next((message for message in heard if _raises_alarm(message)), heard[0] if heard else {})
+        custom = (event.get("data") or {}).get("custom") or {}
+        if custom.get("kind") != SMALL_TALK or not tracker.get_slot(SAFETY_REPLY):
+            return None
+    return None
+
+
+def _raises_alarm(message: dict[str, Any]) -> bool:
+    return (message.get("intent") or {}).get("name") == RED_FLAG or bool(message.get(SCREEN_QUESTION))
 
 
 def alarm_off() -> list[EventType]:

@@ -142,6 +142,13 @@ def test_an_emergency_is_not_chatted_away(chat: Chat, text: str):
     chat("my chest feels tight and heavy")
     reply = chat(text)
     assert reply.custom["kind"] == "smalltalk" and "still stands" in reply.text
+    resumed = chat("This is not happening to me")
+    assert resumed.custom["body_part"] == "chest" and "If that changes" in resumed.text
+
+
+@pytest.mark.parametrize("text", ["can i double my baclofen tonight", "is it ok to double the dose of ibuprofen"])
+def test_a_question_about_a_dose_is_declined_and_no_alarm(chat: Chat, text: str):
+    assert chat(text).custom["kind"] == "decline"
 
 
 @pytest.mark.parametrize("key, kind", [("changeCountry", "clarify"), ("note", "summary"), ("person", "handoff")])

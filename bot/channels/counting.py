@@ -20,10 +20,13 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="counting")
 
 
 def count_turn(text: str, messages: Iterable[Mapping[str, Any]]) -> None:
-    """Counts a turn; its words are kept only where that is switched on (`bot.texts`)."""
-    for message in messages:
-        if message.get("custom"):
-            _thread.submit(_write, text, message["custom"])
+    """Counts a turn; its words are kept only where that is switched on (`bot.texts`). It never raises."""
+    try:
+        for message in messages:
+            if message.get("custom"):
+                _thread.submit(_write, text, message["custom"])
+    except RuntimeError as error:  # the process is stopping
+        _log.error("a turn was not counted: %s", type(error).__name__)
 
 
 def _write(text: str, custom: Mapping[str, Any]) -> None:

@@ -316,22 +316,15 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
     return _unserved(_reply("fallback", draft, turn, state, STARTERS), t.NOT_UNDERSTOOD, turn.nearest, state)
 
 
-def small_talk(turn: Turn, state: State, setting: Setting, alarmed: bool = False) -> Reply:
-    """Answers a greeting, thanks, a goodbye or "are you a person?" in a line.
-
-    Args:
-        turn: The message.
-        state: The state before it.
-        setting: Knowledge base and numbers.
-        alarmed: Whether the bot's last words were an emergency reply; that is not chatted away.
-    """
-    if not alarmed and (asked := _asked_besides(turn, setting.k)):
+def small_talk(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Answers a greeting, thanks, a goodbye or "are you a person?" in a line; an emergency is not chatted away."""
+    if not turn.alarmed and (asked := _asked_besides(turn, setting.k)):
         return ask(asked, state, setting)
     keys = {"greet": "greet", "thank": "thank", "goodbye": "goodbye", "bot_challenge": "bot"}
     key = keys.get(turn.intents[0], "greet")
     draft = setting.draft()
     draft.say(setting.k.phrases[key])
-    if alarmed:
+    if turn.alarmed:
         draft.say(draft.phrase("still_stands"))
     if key == "greet":
         _introduce(draft, state)

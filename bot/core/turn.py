@@ -47,6 +47,7 @@ class Turn:
         language: Code of the language, if it is another than English.
         near: Leading facts near the message, sure or not, with their likeness (0 to 1), best first.
         nearest: The known question of ours that is most like it, or "".
+        alarmed: Whether it answers an emergency reply.
     """
 
     intents: tuple[str, ...]
@@ -57,6 +58,7 @@ class Turn:
     language: str = ""
     near: tuple[tuple[str, float], ...] = ()
     nearest: str = ""
+    alarmed: bool = False
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Gives the canonical values of one kind, without repeats."""

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any, Dict, List, Optional, Type
 
 import joblib
-from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
@@ -20,6 +20,7 @@ from bot.knowledge.vocabulary import reading_digest
 from bot.language.encoder import load_encoder
 from bot.language.pipeline import plain
 from bot.language.retrieval import UNANSWERED, QuestionIndex
+from bot.nlu.components import StoredComponent
 from bot.nlu.language_reader import DOC
 
 # The keys under which the action server finds the facts asked for, whether the documents are silent, and the known
@@ -31,7 +32,7 @@ INDEX = "index.joblib"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=True)
-class FactRetriever(GraphComponent):
+class FactRetriever(StoredComponent):
     """Compares a message with questions that facts answer and with questions that the documents do not answer."""
 
     @staticmethod
@@ -40,22 +41,9 @@ class FactRetriever(GraphComponent):
         return {"sure": 0.5, "lead": 0.1, "near": 0.06, "count": 3, "nearby": 15, "akin": 0.35}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
-        """Keeps the options."""
-        self._config = config
-        self._storage = storage
-        self._resource = resource
-        self._index: Optional[QuestionIndex] = None
-
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> FactRetriever:
         """Makes an untrained component (see parent)."""
-        return cls(config, model_storage, resource)
+        super().__init__(config, storage, resource)
+        self._index: Optional[QuestionIndex] = None
 
     @classmethod
     def required_components(cls) -> List[Type]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.constants import INTENT, PREDICTED_CONFIDENCE_KEY, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from spacy.tokens import Doc
 
 from bot.knowledge.loader import load_knowledge
+from bot.nlu.components import ConfiguredComponent
 from bot.nlu.intent_classifier import NOTHING, QUESTIONS, RANKING
 from bot.nlu.language_reader import DOC
 
@@ -23,7 +21,7 @@ ENGLISH = "en"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
-class LanguageGuesser(GraphComponent):
+class LanguageGuesser(ConfiguredComponent):
     """Counts a message as not understood if it is in one of the languages of languages.yml."""
 
     @staticmethod
@@ -33,20 +31,9 @@ class LanguageGuesser(GraphComponent):
 
     def __init__(self, config: Dict[str, Any]) -> None:
         """Loads the identifier."""
-        self._config = config
+        super().__init__(config)
         self._identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
         self._identifier.set_languages([ENGLISH, *load_knowledge().languages])
-
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> LanguageGuesser:
-        """Makes the component (see parent)."""
-        return cls(config)
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Marks messages in another language; warnings of the screen stand, as the gate comes later."""

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple, Type
 
 import numpy as np
 import numpy.typing as npt
-from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
@@ -21,6 +21,7 @@ from bot.core.checks import ANYWHERE, CHECK
 from bot.language.adapter import Adapter
 from bot.language.encoder import SentenceEncoder, weights_folder
 from bot.language.pipeline import plain
+from bot.nlu.components import StoredComponent
 from bot.nlu.language_reader import DOC
 from bot.nlu.safety_screen import FAILED, FIRM, REPLY, RULE, SAFETY
 from bot.nlu.screen_training import CLASSES, HARMLESS, SEEDS, current_adapters, examples_digest, file_name
@@ -33,7 +34,7 @@ REPLIES = {"emergency": "emergency-now", "crisis": "crisis", "urgent": "see-toda
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
-class LearnedScreen(GraphComponent):
+class LearnedScreen(StoredComponent):
     """A sentence encoder fitted to tell danger from harm's look-alikes, and how urgent it is.
 
     Sure: it acts. Unsure: one yes/no question is asked. It never silences a rule: where it finds no danger in what a
@@ -43,27 +44,14 @@ class LearnedScreen(GraphComponent):
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"sure": 0.6, "unsure": 0.3, "doubt": 0.1, "window": 60}
+        return {"sure": 0.6, "unsure": 0.4, "doubt": 0.1, "window": 60}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
-        """Keeps the options."""
-        self._config = config
-        self._storage = storage
-        self._resource = resource
+        """Makes an untrained component (see parent)."""
+        super().__init__(config, storage, resource)
         self._members: List[Tuple[Adapter, SentenceEncoder]] = []
         # CTranslate2 computes outside Python's lock: the members' passes take the time of one.
         self._threads = ThreadPoolExecutor(len(SEEDS), thread_name_prefix="learned-screen")
-
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> LearnedScreen:
-        """Makes an untrained component (see parent)."""
-        return cls(config, model_storage, resource)
 
     @classmethod
     def required_components(cls) -> List[Type]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.constants import (
     ENTITIES,
     ENTITY_ATTRIBUTE_TYPE,
@@ -19,8 +16,10 @@ from rasa.shared.nlu.constants import (
 from rasa.shared.nlu.training_data.message import Message
 
 from bot.core.checks import region_of
+from bot.nlu.components import ConfiguredComponent
 from bot.nlu.intent_classifier import QUESTIONS, RANKING
 from bot.nlu.language_guesser import LANGUAGE
+from bot.nlu.learned_screen import LEARNED, PROBABILITY
 from bot.nlu.safety_screen import REPLY, RULE, SAFETY
 
 RED_FLAG = "red_flag"
@@ -30,30 +29,33 @@ QUESTION = "screen_question"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
-class SafetyGate(GraphComponent):
+class SafetyGate(ConfiguredComponent):
     """Turns a verdict into the intent `red_flag` and the entities that choose the reply."""
 
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> SafetyGate:
-        """Makes the component (see parent)."""
-        return cls()
+    @staticmethod
+    def get_default_config() -> Dict[str, Any]:
+        """Gives the options; the reasons for the values stand in config.yml."""
+        return {"foreign_sure": 0.85}
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Applies the verdict on each message."""
         for message in messages:
             verdict = message.get(SAFETY) or {}
-            if verdict and not region_of(verdict[REPLY]):
-                self._override(message, verdict)
-            # A question in English helps nobody who does not read it; the sentence in their language has the number.
-            elif verdict and not message.get(LANGUAGE):
+            if not verdict or self._unread(message, verdict):
+                continue
+            if region_of(verdict[REPLY]):
                 message.set(QUESTION, verdict, add_to_output=True)
+            else:
+                self._override(message, verdict)
         return messages
+
+    def _unread(self, message: Message, verdict: Dict[str, str]) -> bool:
+        """Tells whether the sentence in the person's own language, which has the number, serves better.
+
+        A question in English helps nobody who does not read it, and the learned screen knows little of other languages.
+        """
+        unsure = verdict[RULE] == LEARNED and float(message.get(PROBABILITY) or 0) < self._config["foreign_sure"]
+        return bool(message.get(LANGUAGE)) and (unsure or region_of(verdict[REPLY]) is not None)
 
     def _override(self, message: Message, verdict: Dict[str, str]) -> None:
         intent = {"name": RED_FLAG, PREDICTED_CONFIDENCE_KEY: 1.0}

@@ -54,10 +54,10 @@ def test_rasa_webchat_talks_to_the_channel(bundle: str, bot: LiveBot, site: Site
     _heard(page, "What the documents suggest")
     _heard(page, "Sources:")  # the text is complete by itself
     _say(page, "my chest feels tight and my arm is numb")
-    _heard(page, "Call your local emergency number")
+    _heard(page, "Do not drive yourself")  # in no reply before it
     before = messages(page)
     page.reload()
-    _heard(page, "Call your local emergency number")
+    _heard(page, "Do not drive yourself")
     assert messages(page) == before  # the session outlived the reload, and nothing came twice
     _say(page, "This is not happening to me")
     _heard(page, "If that changes")  # it remembers the alarm
