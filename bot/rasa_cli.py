@@ -17,10 +17,14 @@ def main() -> None:
     """Runs Rasa's command line."""
     warnings.showwarning = _ignore
     from rasa.__main__ import main as rasa
+    from rasa.utils import io
 
-    from bot import rasa_patches
+    from bot import logs, rasa_patches
+    from bot.settings import read_settings
 
     rasa_patches.apply()
+    if read_settings().log_format == "json":
+        io.configure_colored_logging = logs.set_up
     rasa()
 
 

@@ -17,6 +17,9 @@ DEFAULT_STATE = Path(__file__).resolve().parents[1] / "var"
 DEFAULT_CREDENTIALS = "credentials.yml"
 TELEGRAM_API = "https://api.telegram.org"
 DEFAULT_PROXIES = "127.0.0.0/8,::1"
+LOG_FORMATS = ("text", "json")
+# A key that we check has at least so many characters, and so many different ones.
+KEY_LENGTH, KEY_VARIETY = 32, 10
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Settings:
         web_secret: Key that signs web sessions, or None for one kept in the state folder (WEB_SECRET).
         web_origins: Sites besides the bot's own that may embed the widget (WEB_ORIGINS).
         web_proxies: Addresses of reverse proxies whose X-Forwarded-For is believed (WEB_PROXIES).
+        metrics_token: What /metrics and /version ask for, or None for this machine only (METRICS_TOKEN).
+        log_format: How logs are written: text or json (LOG_FORMAT).
     """
 
     host: str = DEFAULT_HOST
@@ -94,9 +99,11 @@ class Settings:
     telegram: TelegramSettings | None = None
     matrix: MatrixSettings | None = None
     whatsapp: WhatsAppSettings | None = None
-    web_secret: str | None = None
+    web_secret: str | None = field(default=None, repr=False)
     web_origins: tuple[str, ...] = ()
     web_proxies: tuple[str, ...] = ()
+    metrics_token: str | None = field(default=None, repr=False)
+    log_format: str = LOG_FORMATS[0]
 
     @property
     def state(self) -> Path:
@@ -125,9 +132,11 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         telegram=_telegram(environ),
         matrix=_matrix(environ),
         whatsapp=_whatsapp(environ),
-        web_secret=_secret(environ.get("WEB_SECRET") or ""),
+        web_secret=_key(environ, "WEB_SECRET"),
         web_origins=tuple(_origin(item) for item in _items(environ.get("WEB_ORIGINS") or "")),
         web_proxies=tuple(_network(item) for item in _items(environ.get("WEB_PROXIES") or DEFAULT_PROXIES)),
+        metrics_token=_key(environ, "METRICS_TOKEN"),
+        log_format=_log_format(environ.get("LOG_FORMAT") or LOG_FORMATS[0]),
     )
 
 
@@ -176,10 +185,21 @@ def _items(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
-def _secret(value: str) -> str | None:
-    if value and len(value) < 32:
-        raise ConfigError("WEB_SECRET is too short to keep sessions safe. Use 32 random characters or more.")
+def _key(environ: Mapping[str, str], name: str) -> str | None:
+    """Gives a key that whoever runs the bot chose, or None; a weak one is refused."""
+    value = environ.get(name) or ""
+    if value and (len(value) < KEY_LENGTH or len(set(value)) < KEY_VARIETY):
+        raise ConfigError(
+            f"{name} is too weak to keep anybody out. Use {KEY_LENGTH} random characters or more, for example from "
+            "`python3 -c 'import secrets; print(secrets.token_hex(32))'`."
+        )
     return value or None
+
+
+def _log_format(value: str) -> str:
+    if value not in LOG_FORMATS:
+        raise ConfigError(f"LOG_FORMAT is '{value}', but it can only be {' or '.join(LOG_FORMATS)}.")
+    return value
 
 
 def _origin(value: str) -> str:

@@ -10,6 +10,7 @@ from sanic import Blueprint, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from bot.channels.guard import of_another_site
 from bot.channels.turns import OnNewMessage, take_turn
 from bot.errors import ConfigError
 from bot.settings import read_settings
@@ -50,6 +51,8 @@ class LoopbackRest(InputChannel):
 
         @blueprint.route("/webhook", methods=["POST"])
         async def receive(request: Request) -> HTTPResponse:
+            if of_another_site(request):
+                return response.json({"error": "a page of another site may not use this channel"}, status=403)
             body = _body(request)
             if body is None or not isinstance(body.get("message"), str):
                 hint = 'send JSON like {"sender": "me", "message": "back cramp after lifting"}'

@@ -87,6 +87,7 @@ class Session:
         votes: The visitor's thumbs, by turn.
         turn_lock: Held for one turn, so that replies keep the order of the messages.
         erased: Whether the visitor has deleted the conversation.
+        address: Where the last message came from, if it is known.
     """
 
     sender: str
@@ -99,6 +100,7 @@ class Session:
     votes: dict[str, Vote] = field(default_factory=dict)
     turn_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     erased: bool = False
+    address: str | None = None
 
     def keep(self, reply: dict[str, Any]) -> None:
         """Remembers a reply."""
