@@ -5,7 +5,7 @@ export RASA_TELEMETRY_ENABLED := false
 BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run chat train test check knowledge evaluate evaluate-safety screen lock clean
+.PHONY: help setup setup-dev run chat train test check knowledge evaluate evaluate-safety screen sbom audit lock clean
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,12 @@ evaluate-safety: setup-dev  ## Figures of the red-flag screen (DATA=file.jsonl; 
 
 screen: setup-dev  ## Fit the learned screen on its examples and store the result (a quarter of an hour)
 	@$(PY) -m bot.nlu.screen_training
+
+sbom:  ## Write the bill of materials (CycloneDX) from the locks
+	@$(PY) scripts/sbom.py
+
+audit:  ## Ask for known vulnerabilities of the locked packages (needs network, uv and npm)
+	@scripts/audit.sh
 
 lock:  ## Lock the requirements again after requirements/*.in changed (needs uv)
 	@scripts/lock.sh

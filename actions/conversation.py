@@ -10,7 +10,6 @@ from rasa_sdk.events import EventType, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.tracker_io import (
-    DIALOGUE,
     RED_FLAG_RESPONSE,
     SAFETY_REPLY,
     SAFETY_RULE,
@@ -20,6 +19,7 @@ from actions.tracker_io import (
     events,
     flagged_turn,
     send,
+    state_of,
     turn_from,
 )
 from bot.core import checks, dialogue
@@ -38,7 +38,7 @@ class ActionSmallTalk(Move):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
         """Runs the move (see parent); after an emergency reply it says that this still stands."""
-        turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
+        turn, state = turn_from(tracker), state_of(tracker)
         answer, after = dialogue.small_talk(turn, state, self.setting(tracker), after_alarm(tracker))
         send(dispatcher, answer)
         return events(tracker, after)
@@ -80,7 +80,7 @@ class MoveAfterAlarm(Move):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
         """Runs the move (see parent)."""
-        state = State.from_json(tracker.get_slot(DIALOGUE))
+        state = state_of(tracker)
         alarmed = after_alarm(tracker)
         region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state.checking
         if region and self.says in (Says.YES, Says.NOT_SURE):
@@ -208,7 +208,7 @@ class ActionSetCountry(Move):
         named = turn_from(tracker).ids(COUNTRY)
         if not named:
             return await super().run(dispatcher, tracker, domain)
-        state = State.from_json(tracker.get_slot(DIALOGUE))
+        state = state_of(tracker)
         if tracker.get_slot(SAFETY_REPLY):
             dispatcher.utter_message(response=RED_FLAG_RESPONSE, country=named[0])
             return [SlotSet("country", named[0])]

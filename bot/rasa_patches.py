@@ -9,6 +9,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from graphlib import TopologicalSorter
 from typing import Any
@@ -18,6 +19,8 @@ from rasa import server
 from rasa.core import run
 from rasa.core.actions import action
 from rasa.core.actions.action import RemoteAction
+from rasa.core.channels.channel import UserMessage
+from rasa.core.processor import MessageProcessor
 from rasa.engine.exceptions import GraphRunError
 from rasa.engine.graph import GraphNode
 from rasa.engine.runner.dask import DaskGraphRunner
@@ -80,6 +83,20 @@ def _protected_app(*args: Any, **kwargs: Any) -> Sanic:
     return app
 
 
+# Longer messages than people type are read beside the others, by one thread: they take up to seconds.
+LONG_CHARS = 400
+_reader = ThreadPoolExecutor(1, "long-messages")
+_parse_message = MessageProcessor.parse_message
+
+
+async def _parse_long_aside(self: MessageProcessor, message: UserMessage, *args: Any, **kwargs: Any) -> Any:
+    """Reads a long message in another thread, so that whoever writes a short one hardly waits for it."""
+    parsed = _parse_message(self, message, *args, **kwargs)
+    if len(message.text or "") <= LONG_CHARS:
+        return await parsed
+    return await asyncio.get_running_loop().run_in_executor(_reader, asyncio.run, parsed)
+
+
 Step = tuple[str, GraphNode, tuple[str, ...]]
 
 
@@ -131,6 +148,7 @@ def apply() -> None:
     DaskGraphRunner.run = _run_in_order
     run.load_agent_on_start = _load_and_settle
     EndpointConfig.request = _ask_again
+    MessageProcessor.parse_message = _parse_long_aside
     action.DEFAULT_REQUEST_TIMEOUT = TRY_SECONDS  # else five minutes
     run.configure_app = _protected_app
     server.add_root_route = lambda app: None  # it tells everybody Rasa's version

@@ -25,6 +25,8 @@ MAX_WAITING = 200
 HALF_LIFE_SECONDS = 30.0
 # Many people can share an address (a clinic, a mobile network).
 PEOPLE_AT_AN_ADDRESS = 10
+# Reading takes time by length; so much costs as much as another message.
+CHARS_OF_A_TURN = 200
 MAX_REMEMBERED = 20_000
 
 
@@ -40,12 +42,12 @@ class Usage:
         self._clock = clock
         self._of: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def add(self, key: str) -> float:
-        """Counts one turn and gives how many there were before it."""
+    def add(self, key: str, cost: float = 1.0) -> float:
+        """Counts a turn and gives how much there was before it."""
         now = self._clock()
         amount, at = self._of.pop(key, (0.0, now))
         amount *= 0.5 ** ((now - at) / HALF_LIFE_SECONDS)
-        self._of[key] = (amount + 1, now)
+        self._of[key] = (amount + cost, now)
         while len(self._of) > MAX_REMEMBERED:
             self._of.popitem(last=False)
         return amount
@@ -63,14 +65,15 @@ class FairQueue:
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
 
     @asynccontextmanager
-    async def turn(self, sender: str, address: str | None = None) -> AsyncIterator[None]:
-        """Waits for the turn of a sender.
+    async def turn(self, sender: str, address: str | None = None, length: int = 0) -> AsyncIterator[None]:
+        """Waits for the turn of a sender; a message of some length counts as several.
 
         Raises:
             Crowded: Too many wait who wrote less.
         """
-        shared = self._addresses.add(address) / PEOPLE_AT_AN_ADDRESS if address else 0.0
-        await self._enter(self._senders.add(sender) + shared)
+        cost = 1 + length / CHARS_OF_A_TURN
+        shared = self._addresses.add(address, cost) / PEOPLE_AT_AN_ADDRESS if address else 0.0
+        await self._enter(self._senders.add(sender, cost) + cost + shared)
         left = False
 
         def leave() -> None:

@@ -46,6 +46,8 @@ def typed(text: Any) -> str:
     Buttons carry plain text too, so whatever a person sends passes through the whole pipeline.
     """
     words = text if isinstance(text, str) else ""
+    # Half a character can neither be stored nor read, and would fail the whole turn.
+    words = words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     words = words.replace("\0", " ").strip().lstrip(_INTENT_PREFIX).strip()
     while words.startswith(_INTENT_PREFIX):
         words = words.lstrip(_INTENT_PREFIX).strip()
@@ -86,7 +88,7 @@ async def _run(on_new_message: OnNewMessage, message: UserMessage, address: Opti
     """Runs a turn when its time comes; gives why it failed, or None."""
 
     async def queued() -> None:
-        async with _queue.turn(message.sender_id, address):
+        async with _queue.turn(message.sender_id, address, len(message.text or "")):
             await on_new_message(message)
 
     try:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.channels import turns
+from bot.channels.fairness import FairQueue
 from bot.channels.rest import LoopbackRest
 from bot.channels.turns import MAX_CHARS, failure, take_turn, typed
 from bot.errors import ConfigError
@@ -19,6 +23,15 @@ def test_slashes_are_stripped(text: str):
 @given(st.text())
 def test_no_text_becomes_an_intent(text: str):
     assert not typed(text).strip().startswith("/")
+
+
+@given(st.text(st.characters(codec=None)))
+def test_whatever_is_typed_can_be_stored(text: str):
+    typed(text).encode()
+
+
+def test_half_a_character_harms_no_other():
+    assert typed("\ude00 my \ud83d\ude00 calf \ud83d") == "\ufffd my \U0001f600 calf \ufffd"
 
 
 @pytest.mark.parametrize("value", [None, 7, [], {}, b"x"])
@@ -59,3 +72,18 @@ def test_rest_refuses_an_open_host(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOST", "0.0.0.0")
     with pytest.raises(ConfigError, match=r"HOST is 0\.0\.0\.0"):
         LoopbackRest.from_credentials(None)
+
+
+async def test_a_turn_that_hangs_is_answered_in_time(monkeypatch: pytest.MonkeyPatch):
+    async def hangs(message):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.1)
+    messages = await asyncio.wait_for(take_turn(hangs, "x", "s", "rest"), 2)
+    assert messages == failure("s")
+
+
+async def test_who_floods_is_told_that_the_message_was_not_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(turns, "_queue", FairQueue(at_once=0, most_waiting=0))
+    messages = await take_turn(failure, "x", "s", "rest")
+    assert "not read your message" in messages[0]["text"] and "112" in messages[0]["text"]
