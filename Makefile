@@ -5,7 +5,7 @@ export RASA_TELEMETRY_ENABLED := false
 BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run chat train test check knowledge evaluate evaluate-safety screen sbom audit lock clean
+.PHONY: help setup setup-dev run chat train test check knowledge evaluate evaluate-safety screen chaos flood sbom audit lock clean
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,12 @@ evaluate-safety: setup-dev  ## Figures of the red-flag screen (DATA=file.jsonl; 
 
 screen: setup-dev  ## Fit the learned screen on its examples and store the result (a quarter of an hour)
 	@$(PY) -m bot.nlu.screen_training
+
+chaos: setup-dev  ## Kill parts of the bot under load and count what people see (ARGS="--rate 20 --minutes 30 --disk")
+	@$(PY) -m bot.evaluation.chaos $(ARGS)
+
+flood: setup-dev  ## Other people's waiting time while one address, or many, flood (ARGS="--seconds 20")
+	@$(PY) -m bot.evaluation.flood $(ARGS)
 
 sbom:  ## Write the bill of materials (CycloneDX) from the locks
 	@$(PY) scripts/sbom.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Dict, List, Optional
@@ -25,6 +26,8 @@ OnNewMessage = Callable[[UserMessage], Awaitable[Any]]
 _INTENT_PREFIX = "/"
 # The screen reads far more than a person types; beyond this the middle is left out.
 MAX_CHARS = 12_000
+# No word is that long. spaCy's tokenizer takes the cube of the length of an unbroken row of signs, minutes for 4000.
+_UNBROKEN = re.compile(r"\S{60}(?=\S)")
 # People wait ten seconds before they take silence for an answer.
 TURN_SECONDS = 9.0
 # Why a turn failed, in metrics.
@@ -54,7 +57,7 @@ def typed(text: Any) -> str:
     if len(words) > MAX_CHARS:
         half = MAX_CHARS // 2
         words = f"{words[:half]}\n{words[-half:]}"
-    return words
+    return _UNBROKEN.sub(r"\g<0> ", words)
 
 
 async def take_turn(

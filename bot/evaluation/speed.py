@@ -44,15 +44,24 @@ def measure(bot: LiveBot, texts: list[str]) -> dict[str, Any]:
 
 def memory_mb(pid: int) -> dict[str, int]:
     """Gives the resident memory of the supervisor's children by name, and their sum."""
-    found: dict[str, int] = {}
+    found = {name: sum(_resident(child) for child in pids) for name, pids in part_pids(pid).items()}
+    return {**found, "together": sum(found.values())}
+
+
+def part_pids(pid: int) -> dict[str, list[int]]:
+    """Gives the processes of the supervisor's parts by name."""
+    found: dict[str, list[int]] = {}
     for child in _descendants(pid):
         command = Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace")
         name = "bot" if "rasa_cli" in command else "actions" if "action_server" in command else ""
         if name:
-            status = Path(f"/proc/{child}/status").read_text()
-            rss = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-            found[name] = found.get(name, 0) + rss // 1024
-    return {**found, "together": sum(found.values())}
+            found.setdefault(name, []).append(child)
+    return found
+
+
+def _resident(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) // 1024
 
 
 def _descendants(pid: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from bot.channels.fairness import FairQueue
 from bot.channels.rest import LoopbackRest
 from bot.channels.turns import MAX_CHARS, failure, take_turn, typed
 from bot.errors import ConfigError
+from bot.language.pipeline import read
 
 
 @pytest.mark.parametrize("text", ["/restart", " /restart", "//restart", "/ /restart", "\n/restart", "\0/restart", "/"])
@@ -42,6 +44,15 @@ def test_what_is_no_text_becomes_an_empty_one(value):
 def test_beginning_and_end_of_a_huge_text_are_read():
     text = typed("first " + "x " * MAX_CHARS + " last")
     assert text.startswith("first") and text.endswith("last") and len(text) <= MAX_CHARS + 1
+
+
+@pytest.mark.parametrize("sign", ["\ufffd", "(", "a", "👩🏽\u200d⚕️", "©"])
+def test_no_row_of_signs_is_long_enough_to_stop_the_tokenizer(sign: str):
+    text = typed(sign * 20_000)
+    assert max(map(len, text.split())) <= 60
+    started = time.process_time()
+    read(text)
+    assert time.process_time() - started < 10  # it was hours
 
 
 async def test_turn_that_raises_still_answers_with_the_emergency_line(caplog):
