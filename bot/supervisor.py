@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +25,24 @@ PROBE_SECONDS = 1.0
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.1, 10.0, 60.0
 
 
-class JsonPrinter(Printer):
-    """Prints lines of JSON as they are, and any other line as one."""
+class PatientPrinter(Printer):
+    """Goes on when nothing can be printed: a full disk under the log must not end what is watched over."""
 
     def write(self, message: Message) -> None:
         """Prints what a process wrote (see parent)."""
+        with suppress(OSError):
+            self.show(message)
+
+    def show(self, message: Message) -> None:
+        """Prints it as honcho does."""
+        super().write(message)
+
+
+class JsonPrinter(PatientPrinter):
+    """Prints lines of JSON as they are, and any other line as one."""
+
+    def show(self, message: Message) -> None:
+        """Prints it as JSON."""
         data = message.data
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         for row in text.splitlines():
@@ -67,7 +81,7 @@ class Supervisor(Manager):
 
     def __init__(self, parts: dict[str, Part], environment: dict[str, str], folder: str, json_lines: bool) -> None:
         """Keeps the parts; nothing is started yet."""
-        super().__init__(JsonPrinter(sys.stdout) if json_lines else None)
+        super().__init__((JsonPrinter if json_lines else PatientPrinter)(sys.stdout))
         self._parts = parts
         for name, part in parts.items():
             self.add_process(name, part.command, env=environment, cwd=folder)

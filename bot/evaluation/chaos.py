@@ -243,6 +243,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     chosen = parser.parse_args()
     random.seed(chosen.seed)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left running or mounted
     harms = [name for name in chosen.harms.split(",") if name and (chosen.disk or name != "full-disk")]
     current_model()
     with tempfile.TemporaryDirectory() as folder, small_disk() if chosen.disk else nullcontext(Path(folder)) as state:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -9,10 +11,12 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
+from honcho.printer import Message
 from processes import child, children, command
 
 from bot import train
@@ -22,7 +26,7 @@ from bot.evaluation.live import live_bot
 from bot.knowledge.numbers import numbers
 from bot.serve import check, credentials
 from bot.settings import Settings, read_settings
-from bot.supervisor import Part, Supervisor
+from bot.supervisor import JsonPrinter, Part, PatientPrinter, Supervisor
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,6 +158,16 @@ def _until_well(url: str) -> None:
     while not healthy(url):
         assert time.monotonic() < until
         time.sleep(0.2)
+
+
+def test_a_full_disk_under_the_log_does_not_end_the_supervisor():
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    line = Message("line", b"{}\n", datetime.now(), "bot", None)
+    for printer in (PatientPrinter(Full()), JsonPrinter(Full())):
+        printer.write(line)
 
 
 def test_a_part_that_never_comes_up_ends_everything(capfd):
