@@ -27,6 +27,8 @@ HALF_LIFE_SECONDS = 30.0
 PEOPLE_AT_AN_ADDRESS = 10
 # Reading takes time by length; so much costs as much as another message.
 CHARS_OF_A_TURN = 200
+# Reading a long message slows everybody down, so an address that has written so much of late is refused more of them.
+LONG_CHARS, MOST_BEFORE_LONG = 400, 100.0
 MAX_REMEMBERED = 20_000
 
 
@@ -72,8 +74,11 @@ class FairQueue:
             Crowded: Too many wait who wrote less.
         """
         cost = 1 + length / CHARS_OF_A_TURN
-        shared = self._addresses.add(address, cost) / PEOPLE_AT_AN_ADDRESS if address else 0.0
-        await self._enter(self._senders.add(sender, cost) + cost + shared)
+        sent = self._senders.add(sender, cost)
+        together = self._addresses.add(address, cost) if address else 0.0
+        if length > LONG_CHARS and max(sent, together) > MOST_BEFORE_LONG:
+            raise Crowded
+        await self._enter(sent + cost + together / PEOPLE_AT_AN_ADDRESS)
         left = False
 
         def leave() -> None:

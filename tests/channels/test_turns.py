@@ -48,11 +48,11 @@ def test_beginning_and_end_of_a_huge_text_are_read():
 
 @pytest.mark.parametrize("sign", ["\ufffd", "(", "a", "👩🏽\u200d⚕️", "©"])
 def test_no_row_of_signs_is_long_enough_to_stop_the_tokenizer(sign: str):
-    text = typed(sign * 20_000)
+    text = typed(sign * 4_000)
     assert max(map(len, text.split())) <= 60
     started = time.process_time()
     read(text)
-    assert time.process_time() - started < 10  # it was hours
+    assert time.process_time() - started < 10  # it was minutes
 
 
 async def test_turn_that_raises_still_answers_with_the_emergency_line(caplog):

@@ -120,6 +120,22 @@ async def test_a_turn_that_is_given_up_leaves_no_hole(running: bool):
     assert crowd.queue._free == 1
 
 
+async def test_long_messages_of_one_address_are_refused_after_some_and_short_ones_are_not():
+    queue = FairQueue()
+
+    async def turn(number: int, address: str, length: int) -> bool:
+        try:
+            async with queue.turn(f"session {number}", address, length):
+                return True
+        except Crowded:
+            return False
+
+    taken = [await turn(number, "203.0.113.1", 4000) for number in range(20)]
+    assert taken[:3] == [True] * 3 and not any(taken[6:])
+    assert await turn(99, "203.0.113.1", 40)
+    assert await turn(99, "203.0.113.2", 4000)
+
+
 def test_what_somebody_wrote_is_forgotten():
     clock = Clock()
     usage = Usage(clock)
