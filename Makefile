@@ -6,7 +6,7 @@ BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run chat train test check knowledge document preview report facts-reached evaluate \
-  evaluate-safety bench compare-nlu screen lock clean
+  evaluate-safety bench compare-nlu screen chaos flood sbom audit lock clean
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -67,6 +67,18 @@ compare-nlu: setup-dev  ## NLU configurations and learning curves into docs/nlu-
 
 screen: setup-dev  ## Fit the learned screen on its examples and store the result (a quarter of an hour)
 	@$(PY) -m bot.nlu.screen_training
+
+chaos: setup-dev  ## Kill parts of the bot under load and count what people see (ARGS="--rate 20 --minutes 30 --disk")
+	@$(PY) -m bot.evaluation.chaos $(ARGS)
+
+flood: setup-dev  ## Other people's waiting time while one address, or many, flood (ARGS="--seconds 20")
+	@$(PY) -m bot.evaluation.flood $(ARGS)
+
+sbom:  ## Write the bill of materials (CycloneDX) from the locks
+	@$(PY) scripts/sbom.py
+
+audit:  ## Ask for known vulnerabilities of the locked packages (needs network, uv and npm)
+	@scripts/audit.sh
 
 lock:  ## Lock the requirements again after requirements/*.in changed (needs uv)
 	@scripts/lock.sh

@@ -10,7 +10,6 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers import ActionFallBack
 from actions.tracker_io import (
-    DIALOGUE,
     RED_FLAG_RESPONSE,
     SAFETY_REPLY,
     Move,
@@ -19,6 +18,7 @@ from actions.tracker_io import (
     events,
     flagged_turn,
     send,
+    state_of,
     turn_from,
     warn,
 )
@@ -84,7 +84,7 @@ class MoveAfterAlarm(Move):
 
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
         """Makes the move (see parent)."""
-        state = State.from_json(tracker.get_slot(DIALOGUE))
+        state = state_of(tracker)
         alarmed = after_alarm(tracker)
         region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state.checking
         if region and self.says in (Says.YES, Says.NOT_SURE):
@@ -210,7 +210,7 @@ class ActionSetCountry(Move):
         named = turn_from(tracker).ids(COUNTRY)
         if not named:
             return await super().move(dispatcher, tracker)
-        state = State.from_json(tracker.get_slot(DIALOGUE))
+        state = state_of(tracker)
         if tracker.get_slot(SAFETY_REPLY):
             dispatcher.utter_message(response=RED_FLAG_RESPONSE, country=named[0])
             return [SlotSet("country", named[0])]

@@ -14,6 +14,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from bot.core.answering import Setting
 from bot.core.checks import DENIES_SIGNS
 from bot.core.dialogue import Reply
+from bot.core.known import known
 from bot.core.turn import CUE, Answer, Mention, State, Turn
 from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.knowledge.numbers import numbers
@@ -51,7 +52,7 @@ class Move(Action, ABC):
 
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
         """Sends the reply and gives the events."""
-        turn, state = turn_from(tracker), State.from_json(tracker.get_slot(DIALOGUE))
+        turn, state = turn_from(tracker), state_of(tracker)
         answer, after = self.reply(turn, state, self.setting(tracker))
         send(dispatcher, answer)
         return events(tracker, after)
@@ -74,6 +75,11 @@ def _knowledge() -> Knowledge:
 def turn_from(tracker: Tracker) -> Turn:
     """Reads the latest message: intents of all its questions and what it names."""
     return replace(_turn(tracker.latest_message), alarmed=after_alarm(tracker))
+
+
+def state_of(tracker: Tracker) -> State:
+    """Reads what the conversation remembers."""
+    return known(State.from_json(tracker.get_slot(DIALOGUE)), load_knowledge())
 
 
 def flagged_turn(tracker: Tracker) -> Turn:

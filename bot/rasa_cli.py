@@ -29,10 +29,14 @@ def main() -> None:
         except ConfigError as error:
             sys.exit(f"\n{error}")
     from rasa.__main__ import main as rasa
+    from rasa.utils import io
 
-    from bot import rasa_patches
+    from bot import logs, rasa_patches
+    from bot.settings import read_settings
 
     rasa_patches.apply()
+    if read_settings().log_format == "json":
+        io.configure_colored_logging = logs.set_up
     rasa()
 
 

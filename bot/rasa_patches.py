@@ -5,23 +5,35 @@ Applied by `bot.rasa_cli` before anything else of Rasa runs.
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from graphlib import TopologicalSorter
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, TCPConnector
+from rasa import server
 from rasa.core import run
+from rasa.core.actions import action
 from rasa.core.actions.action import RemoteAction
+from rasa.core.channels.channel import UserMessage
+from rasa.core.processor import MessageProcessor
 from rasa.engine.exceptions import GraphRunError
 from rasa.engine.graph import GraphNode
 from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.engine.storage.storage import ModelMetadata
-from rasa.utils.endpoints import DEFAULT_REQUEST_TIMEOUT, EndpointConfig
+from rasa.utils.endpoints import EndpointConfig
+from sanic import Sanic
 
 from bot import discretion
+from bot.channels.guard import protect
+from bot.settings import read_settings
 
+# An action takes milliseconds. Beyond TRY_SECONDS its server hangs; within ASK_SECONDS another has taken its place.
+TRY_SECONDS, ASK_SECONDS, PAUSE_SECONDS = 2.0, 7.0, 0.1
 # Shorter than the 5 seconds after which the action server closes a connection, so that none is used as it closes.
 KEPT_SECONDS = 2.0
 
@@ -42,10 +54,49 @@ def _kept_session(self: EndpointConfig) -> AbstractAsyncContextManager[ClientSes
         session = ClientSession(
             connector=TCPConnector(keepalive_timeout=KEPT_SECONDS),
             headers=self.headers,
-            timeout=ClientTimeout(total=DEFAULT_REQUEST_TIMEOUT),
+            timeout=ClientTimeout(total=TRY_SECONDS),
         )
         self.__dict__["kept_session"] = session
     return nullcontext(session)
+
+
+_request = EndpointConfig.request
+
+
+async def _ask_again(self: EndpointConfig, *args: Any, **kwargs: Any) -> Any:
+    """Asks again while the action server hangs or restarts; actions only compute, so asking twice does no harm."""
+    until = time.monotonic() + ASK_SECONDS
+    while True:
+        try:
+            return await _request(self, *args, **kwargs)
+        except (ClientConnectionError, asyncio.TimeoutError):
+            if time.monotonic() + PAUSE_SECONDS > until:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+_configure_app = run.configure_app
+
+
+def _protected_app(*args: Any, **kwargs: Any) -> Sanic:
+    """Makes the web server with our protection around its routes."""
+    app = _configure_app(*args, **kwargs)
+    protect(app, read_settings())
+    return app
+
+
+# Longer messages than people type are read beside the others, by one thread: they take up to seconds.
+LONG_CHARS = 400
+_reader = ThreadPoolExecutor(1, "long-messages")
+_parse_message = MessageProcessor.parse_message
+
+
+async def _parse_long_aside(self: MessageProcessor, message: UserMessage, *args: Any, **kwargs: Any) -> Any:
+    """Reads a long message in another thread, so that whoever writes a short one hardly waits for it."""
+    parsed = _parse_message(self, message, *args, **kwargs)
+    if len(message.text or "") <= LONG_CHARS:
+        return await parsed
+    return await asyncio.get_running_loop().run_in_executor(_reader, asyncio.run, parsed)
 
 
 Step = tuple[str, GraphNode, tuple[str, ...]]
@@ -112,3 +163,8 @@ def apply() -> None:
     EndpointConfig.session = _kept_session
     DaskGraphRunner.run = _run_in_order
     run.load_agent_on_start = _load_and_settle
+    EndpointConfig.request = _ask_again
+    MessageProcessor.parse_message = _parse_long_aside
+    action.DEFAULT_REQUEST_TIMEOUT = TRY_SECONDS  # else five minutes
+    run.configure_app = _protected_app
+    server.add_root_route = lambda app: None  # it tells everybody Rasa's version

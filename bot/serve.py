@@ -1,7 +1,4 @@
-"""Runs bot and action server under one supervisor (`python -m bot.serve`).
-
-honcho starts both, passes signals on, and stops the other when one dies.
-"""
+"""Runs bot and action server under one supervisor (`python -m bot.serve`), which starts again what dies or hangs."""
 
 from __future__ import annotations
 
@@ -17,8 +14,8 @@ import urllib.request
 from pathlib import Path
 
 import yaml
-from honcho.manager import Manager
 
+from bot import logs
 from bot.database import check_database
 from bot.discretion import refuse_debugging
 from bot.environment import quiet_environment
@@ -26,14 +23,18 @@ from bot.errors import BotError, ConfigError
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.language.encoder import check_weights
+from bot.metrics import MULTIPROCESS
 from bot.settings import Settings, read_settings
 from bot.shared import check_redis
+from bot.supervisor import Part, Supervisor
 from bot.train import ROOT, current_model
 
 # Has no protection: any page or program that reaches it can talk as anybody.
 LOCAL_ONLY = "bot.channels.rest.LoopbackRest"
 STOPPED_BY_SIGNAL = (130, 143)
 READY_SECONDS = 120
+# Seconds without an answer after which a part hangs. An action takes milliseconds; the bot may compute for a while.
+ACTIONS_PATIENCE, BOT_PATIENCE = 2.0, 30.0
 
 
 def main() -> int:
@@ -49,11 +50,11 @@ def main() -> int:
     except BotError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    manager = _manager(settings, model)
-    print("==> Starting bot and action server (about 15 seconds)", flush=True)
+    supervisor = _supervisor(settings, model)
+    _tell(settings, "Starting bot and action server (about 15 seconds)")
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
-    manager.loop()
-    code = manager.returncode or 1
+    supervisor.loop()
+    code = supervisor.returncode or 1
     return 0 if code in STOPPED_BY_SIGNAL else code
 
 
@@ -78,12 +79,14 @@ def check(settings: Settings) -> None:
         )
 
 
-def _manager(settings: Settings, model: Path) -> Manager:
+def _supervisor(settings: Settings, model: Path) -> Supervisor:
     state = settings.state
     state.mkdir(parents=True, exist_ok=True)
-    actions_port = settings.actions_port or _free_port()
+    if shared := os.environ.get(MULTIPROCESS):
+        Path(shared).mkdir(parents=True, exist_ok=True)
+    port = settings.actions_port or _free_port()
     environment = quiet_environment(
-        ACTION_ENDPOINT_URL=f"http://127.0.0.1:{actions_port}/webhook",
+        ACTION_ENDPOINT_URL=f"http://127.0.0.1:{port}/webhook",
         CONVERSATIONS_URL=settings.conversations_url,
         RETENTION_DAYS=str(settings.retention_days),
         REDIS_URL=settings.redis_url or "",
@@ -92,18 +95,27 @@ def _manager(settings: Settings, model: Path) -> Manager:
         HOST=settings.host,
         PORT=str(settings.port),
     )
-    manager = Manager()
     python = shlex.quote(sys.executable)
     # The actions listen on loopback only (bot.action_server); Rasa's own command listens everywhere.
-    manager.add_process("actions", f"exec {python} -m bot.action_server {actions_port}", env=environment, cwd=str(ROOT))
-    manager.add_process(
-        "bot",
+    actions = f"exec {python} -m bot.action_server {port}"
+    bot = (
         f"exec {python} -m bot.rasa_cli run --quiet --model {shlex.quote(str(model))} --endpoints endpoints.yml "
-        f"--credentials {shlex.quote(str(credentials(settings)))} --interface {settings.host} --port {settings.port}",
-        env=environment,
-        cwd=str(ROOT),
+        f"--credentials {shlex.quote(str(credentials(settings)))} --interface {settings.host} --port {settings.port}"
     )
-    return manager
+    parts = {
+        "actions": Part(actions, f"http://127.0.0.1:{port}/health", ACTIONS_PATIENCE),
+        "bot": Part(bot, _url(settings), BOT_PATIENCE),
+    }
+    return Supervisor(parts, environment, str(ROOT), json_lines=settings.log_format == "json")
+
+
+def _url(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def _tell(settings: Settings, text: str) -> None:
+    print(logs.line(text) if settings.log_format == "json" else f"==> {text}", flush=True)
 
 
 def credentials(settings: Settings) -> Path:
@@ -112,10 +124,10 @@ def credentials(settings: Settings) -> Path:
     channels = yaml.safe_load(listed.read_text(encoding="utf-8"))
     if settings.loopback or LOCAL_ONLY not in channels:
         return listed
-    print(
-        f"==> HOST is {settings.host}, which other machines can reach: the REST channel stays off (it has no "
+    _tell(
+        settings,
+        f"HOST is {settings.host}, which other machines can reach: the REST channel stays off (it has no "
         "protection). The web widget and the other channels are on.",
-        flush=True,
     )
     del channels[LOCAL_ONLY]
     path = settings.state / "credentials.yml"
@@ -125,15 +137,13 @@ def credentials(settings: Settings) -> Path:
 
 def _announce(settings: Settings) -> None:
     """Says where to chat as soon as the bot can answer."""
-    url = f"http://{settings.host}:{settings.port}"
+    url = _url(settings)
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
                 if json.load(answer)["status"] == "ok":
-                    print(
-                        f"==> Ready. Chat at {url}/chat/ or in a terminal with `make chat`. Ctrl-C stops.", flush=True
-                    )
+                    _tell(settings, f"Ready. Chat at {url}/chat/ or in a terminal with `make chat`. Ctrl-C stops.")
                     return
         except (urllib.error.URLError, OSError, ValueError, KeyError):
             pass

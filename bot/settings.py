@@ -18,6 +18,9 @@ DEFAULT_CREDENTIALS = "credentials.yml"
 TELEGRAM_API = "https://api.telegram.org"
 DEFAULT_PROXIES = "127.0.0.0/8,::1"
 DEFAULT_RETENTION_DAYS = 30
+LOG_FORMATS = ("text", "json")
+# A key that we check has at least so many characters, and so many different ones.
+KEY_LENGTH, KEY_VARIETY = 32, 10
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class Settings:
         database_url: PostgreSQL for conversations and counts, or None for files in the state folder (DATABASE_URL).
         redis_url: Redis for what several processes share, or None for one process (REDIS_URL).
         retention_days: After how many days conversations are deleted; 0 keeps them in memory (RETENTION_DAYS).
+        metrics_token: What /metrics and /version ask for, or None for this machine only (METRICS_TOKEN).
+        log_format: How logs are written: text or json (LOG_FORMAT).
     """
 
     host: str = DEFAULT_HOST
@@ -100,12 +105,14 @@ class Settings:
     telegram: TelegramSettings | None = None
     matrix: MatrixSettings | None = None
     whatsapp: WhatsAppSettings | None = None
-    web_secret: str | None = None
+    web_secret: str | None = field(default=None, repr=False)
     web_origins: tuple[str, ...] = ()
     web_proxies: tuple[str, ...] = ()
     database_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
     retention_days: int = DEFAULT_RETENTION_DAYS
+    metrics_token: str | None = field(default=None, repr=False)
+    log_format: str = LOG_FORMATS[0]
 
     @property
     def state(self) -> Path:
@@ -148,12 +155,14 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             telegram=_telegram(environ),
             matrix=_matrix(environ),
             whatsapp=_whatsapp(environ),
-            web_secret=_secret(environ.get("WEB_SECRET") or ""),
+            web_secret=_key(environ, "WEB_SECRET"),
             web_origins=tuple(_origin(item) for item in _items(environ.get("WEB_ORIGINS") or "")),
             web_proxies=tuple(_network(item) for item in _items(environ.get("WEB_PROXIES") or DEFAULT_PROXIES)),
             database_url=_database(environ.get("DATABASE_URL") or ""),
             redis_url=_redis(environ.get("REDIS_URL") or ""),
             retention_days=_days(environ.get("RETENTION_DAYS") or str(DEFAULT_RETENTION_DAYS)),
+            metrics_token=_key(environ, "METRICS_TOKEN"),
+            log_format=_log_format(environ.get("LOG_FORMAT") or LOG_FORMATS[0]),
         )
     )
 
@@ -212,10 +221,21 @@ def _items(value: str) -> list[str]:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
-def _secret(value: str) -> str | None:
-    if value and len(value) < 32:
-        raise ConfigError("WEB_SECRET is too short to keep sessions safe. Use 32 random characters or more.")
+def _key(environ: Mapping[str, str], name: str) -> str | None:
+    """Gives a key that whoever runs the bot chose, or None; a weak one is refused."""
+    value = environ.get(name) or ""
+    if value and (len(value) < KEY_LENGTH or len(set(value)) < KEY_VARIETY):
+        raise ConfigError(
+            f"{name} is too weak to keep anybody out. Use {KEY_LENGTH} random characters or more, for example from "
+            "`python3 -c 'import secrets; print(secrets.token_hex(32))'`."
+        )
     return value or None
+
+
+def _log_format(value: str) -> str:
+    if value not in LOG_FORMATS:
+        raise ConfigError(f"LOG_FORMAT is '{value}', but it can only be {' or '.join(LOG_FORMATS)}.")
+    return value
 
 
 def _origin(value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any, Dict, Optional
 
 from rasa.core.channels.channel import InputChannel
@@ -10,6 +11,8 @@ from sanic import Blueprint, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from bot.channels.guard import of_another_site
+from bot.channels.limits import client_address
 from bot.channels.turns import OnNewMessage, take_turn
 from bot.errors import ConfigError
 from bot.settings import read_settings
@@ -38,7 +41,11 @@ class LoopbackRest(InputChannel):
                 f"HOST is {settings.host}, but the REST channel has no protection and serves this machine only. "
                 "Set HOST to 127.0.0.1, or take bot.channels.rest.LoopbackRest out of credentials.yml."
             )
-        return cls()
+        return cls(settings.web_proxies)
+
+    def __init__(self, proxies: Sequence[str] = ()) -> None:
+        """Keeps the reverse proxies that name their visitors."""
+        self._proxies = proxies
 
     def blueprint(self, on_new_message: OnNewMessage) -> Blueprint:
         """Gives the routes (see parent)."""
@@ -50,13 +57,17 @@ class LoopbackRest(InputChannel):
 
         @blueprint.route("/webhook", methods=["POST"])
         async def receive(request: Request) -> HTTPResponse:
+            if of_another_site(request):
+                return response.json({"error": "a page of another site may not use this channel"}, status=403)
             body = _body(request)
             if body is None or not isinstance(body.get("message"), str):
                 hint = 'send JSON like {"sender": "me", "message": "back cramp after lifting"}'
                 return response.json({"error": hint}, status=400)
             # A shared default sender would let strangers share a conversation.
             sender = str(body.get("sender") or uuid.uuid4().hex)[:200]
-            messages = await take_turn(on_new_message, body["message"], PREFIX + sender, self.name())
+            address = client_address(request.ip, request.headers, self._proxies)
+            said = body["message"]
+            messages = await take_turn(on_new_message, said, PREFIX + sender, self.name(), address=address)
             return response.json([{**message, "recipient_id": sender} for message in messages])
 
         return blueprint

@@ -104,6 +104,7 @@ class Session:
         replies: The last replies, for a visitor who comes back.
         pending: Ids of messages that wait for their reply.
         erased: Mark of the last deletion of the conversation before this session, if there was one lately.
+        address: Where the last message came from, if it is known.
     """
 
     sender: str
@@ -113,6 +114,7 @@ class Session:
     replies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_REPLIES))
     pending: set[str] = field(default_factory=set)
     erased: str | None = None
+    address: str | None = None
 
     def keep(self, reply: dict[str, Any]) -> None:
         """Remembers a reply."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Dict, List, Optional
 
 from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
 
+from bot import metrics
 from bot.channels.counting import count_turn
+from bot.channels.fairness import Crowded, FairQueue
 from bot.knowledge.loader import load_knowledge
 from bot.knowledge.numbers import numbers
 from bot.settings import read_settings
@@ -23,6 +27,13 @@ OnNewMessage = Callable[[UserMessage], Awaitable[Any]]
 _INTENT_PREFIX = "/"
 # The screen reads far more than a person types; beyond this the middle is left out.
 MAX_CHARS = 12_000
+# No word is that long. spaCy's tokenizer takes the cube of the length of an unbroken row of signs, minutes for 4000.
+_UNBROKEN = re.compile(r"\S{60}(?=\S)")
+# People wait ten seconds before they take silence for an answer.
+TURN_SECONDS = 9.0
+# Why a turn failed, in metrics.
+_LATE, _CROWDED, _ERROR, _SILENT = "late", "crowded", "error", "silent"
+_queue = FairQueue()
 
 
 class WholeMessages(CollectingOutputChannel):
@@ -39,13 +50,15 @@ def typed(text: Any) -> str:
     Buttons carry plain text too, so whatever a person sends passes through the whole pipeline.
     """
     words = text if isinstance(text, str) else ""
+    # Half a character can neither be stored nor read, and would fail the whole turn.
+    words = words.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     words = words.replace("\0", " ").strip().lstrip(_INTENT_PREFIX).strip()
     while words.startswith(_INTENT_PREFIX):
         words = words.lstrip(_INTENT_PREFIX).strip()
     if len(words) > MAX_CHARS:
         half = MAX_CHARS // 2
         words = f"{words[:half]}\n{words[-half:]}"
-    return words
+    return _UNBROKEN.sub(r"\g<0> ", words)
 
 
 async def take_turn(
@@ -54,23 +67,48 @@ async def take_turn(
     sender: str,
     channel: str,
     metadata: Optional[Dict[str, Any]] = None,
+    address: Optional[str] = None,
 ) -> List[Dict[str, Any]]:
-    """Runs one turn and gives its messages; there is always at least one.
+    """Runs one turn and gives its messages; there is always at least one, and in time.
 
     Any failure, and a turn that says nothing (the action server is down), gives a sentence with the
-    emergency line. Nobody's words are logged.
+    emergency line. Nobody's words are logged. Who writes much, from one `address` too, waits for the others.
     """
+    started = time.perf_counter()
     collector = WholeMessages()
+    message = UserMessage(typed(text), collector, sender, input_channel=channel, metadata=metadata)
+    with metrics.UNDER_WAY.track_inprogress():
+        cause = await _run(on_new_message, message, address)
+    seconds = time.perf_counter() - started
+    count_turn(message.text or "", collector.messages)
+    if not any((each.get("text") or "").strip() for each in collector.messages):
+        metrics.count_turn(channel, seconds, {"kind": metrics.FAILURE}, cause or _SILENT)
+        return failure(sender, "crowded" if cause == _CROWDED else "failure")
+    custom: Dict[str, Any] = next((m["custom"] for m in collector.messages if m.get("custom")), {})
+    metrics.count_turn(channel, seconds, custom, cause)
+    return collector.messages
+
+
+async def _run(on_new_message: OnNewMessage, message: UserMessage, address: Optional[str]) -> Optional[str]:
+    """Runs a turn when its time comes; gives why it failed, or None."""
+
+    async def queued() -> None:
+        async with _queue.turn(message.sender_id, address, len(message.text or "")):
+            await on_new_message(message)
+
     try:
-        message = UserMessage(typed(text), collector, sender, input_channel=channel, metadata=metadata)
-        await on_new_message(message)
+        await asyncio.wait_for(queued(), TURN_SECONDS)
     except asyncio.CancelledError:
         raise
+    except Crowded:
+        return _CROWDED
+    except asyncio.TimeoutError:
+        _log.error("a turn took too long")
+        return _LATE
     except Exception as error:
         _log.error("a turn failed: %s", type(error).__name__)
-    count_turn(typed(text), collector.messages)
-    spoken = any((message.get("text") or "").strip() for message in collector.messages)
-    return collector.messages if spoken else failure(sender)
+        return _ERROR
+    return None
 
 
 async def erase(agent: Any, sender: str) -> None:
@@ -81,10 +119,10 @@ async def erase(agent: Any, sender: str) -> None:
     await store.erase(sender)
 
 
-def failure(sender: str) -> List[Dict[str, Any]]:
-    """Gives the reply when something went wrong on our side."""
+def failure(sender: str, phrase: str = "failure") -> List[Dict[str, Any]]:
+    """Gives the reply when something went wrong on our side, or there are too many people."""
     number = numbers(read_settings().country).emergency_number
-    text = load_knowledge().phrases["failure"].format(emergency_number=number)
+    text = load_knowledge().phrases[phrase].format(emergency_number=number)
     custom = {
         "version": 1, "kind": "fallback", "intents": [], "body_part": None, "trigger": None, "facts": [],
         "sources": [], "rule": None, "safety_question": None, "emergency_number": number, "understood": None,

@@ -34,6 +34,7 @@ from bot.channels.web_texts import about, known_country, number, numbered, sente
 from bot.core.turn import ERASE
 from bot.errors import ConfigError
 from bot.feedback import Feedback, Vote
+from bot.metrics import count_refusal
 from bot.settings import Settings, read_settings
 from bot.shared import Shared
 
@@ -133,6 +134,7 @@ class _Conversations:
                 async with self._doors.setdefault(sid, asyncio.Lock()):  # Redis might answer the second one first
                     visitor = await self._sio.get_session(sid)
                     if not await self._may_ask(visitor.get("address")):
+                        count_refusal("web_address")
                         raise Refused("web_slow_down")
                     return {"ok": True, **(await event(sid, data) or {})}
             except asyncio.CancelledError:
@@ -161,6 +163,7 @@ class _Conversations:
         self._agent = lambda: request.app.ctx.agent
         address = client_address(request.ip, request.headers, self._settings.web_proxies)
         if not self._sockets.connect(address):
+            count_refusal("web_sockets")
             return False
         await self._sio.save_session(sid, {"address": address})
         return True
@@ -220,6 +223,7 @@ class _Conversations:
     async def user_uttered(self, sid: str, data: Any) -> None:
         """Takes a message; its reply follows as `bot_uttered`."""
         session = await self._session(sid, data)
+        session.address = (await self._sio.get_session(sid)).get("address")
         message = read_message(data)
         if message.turn in session.pending:
             return
@@ -228,10 +232,12 @@ class _Conversations:
             await self._sio.emit("bot_uttered", known, to=sid, ignore_queue=True)
             return
         if len(session.pending) >= MAX_PENDING:
+            count_refusal("web_visitor")
             raise Refused("web_slow_down")
         session.pending.add(message.turn)
         if not await self._shared.take(session.sender, RATE, BURST):
             session.pending.discard(message.turn)
+            count_refusal("web_visitor")
             raise Refused("web_slow_down")
         task = asyncio.ensure_future(self._answer(session, message))
         self._turns.add(task)
@@ -263,7 +269,9 @@ class _Conversations:
         if session.country and not session.told_country:
             await self._tell_country(session)
         metadata = {"turn": message.turn}
-        messages = await take_turn(self._on_new_message, message.text, session.sender, Web.name(), metadata)
+        messages = await take_turn(
+            self._on_new_message, message.text, session.sender, Web.name(), metadata, session.address
+        )
         return reply(messages, session.sender, message.turn, message.text)
 
     async def _tell_country(self, session: Session) -> None:

@@ -16,6 +16,11 @@ def tree(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in tree(child))]
 
 
+def of_module(pid: int, module: str) -> list[int]:
+    """Gives those of a process's descendants that run a Python module."""
+    return [each for each in tree(pid)[1:] if module in Path(f"/proc/{each}/cmdline").read_text().split("\0")]
+
+
 def memory_mb(pids: Iterable[int]) -> float:
     """Gives the resident memory of processes, pages that several share counted once between them (PSS)."""
     rollups = (Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() for pid in pids)

@@ -1,25 +1,32 @@
-"""Starting and stopping: clear errors, and everything stops together."""
+"""Starting and stopping: clear errors, what dies is started again, and everything stops together."""
 
 from __future__ import annotations
 
+import errno
+import io
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
+from honcho.printer import Message
 from processes import child, children, command
 
 from bot import train
+from bot.chat import healthy
 from bot.errors import ConfigError, KnowledgeError, ModelError
 from bot.evaluation.live import live_bot
 from bot.knowledge.numbers import numbers
 from bot.serve import check, credentials
 from bot.settings import Settings, read_settings
+from bot.supervisor import JsonPrinter, Part, PatientPrinter, Supervisor
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,12 +137,50 @@ def test_training_failure_names_the_fault(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("part", ["bot.rasa_cli", "bot.action_server"])
-def test_when_one_part_dies_all_stop_with_an_error(model: str, tmp_path: Path, part: str):
-    with live_bot(tmp_path) as bot:
-        os.kill(child(bot.process.pid, part), signal.SIGKILL)
-        assert bot.process.wait(timeout=30) not in (0, None)
-        assert not children(bot.process.pid)
+def test_what_dies_or_hangs_is_started_again_and_every_turn_is_answered(model: str, tmp_path: Path):
+    with live_bot(tmp_path, LOG_FORMAT="json") as bot:
+        sender = bot.conversation()
+        for harm in (signal.SIGKILL, signal.SIGSTOP):
+            os.kill(child(bot.process.pid, "bot.action_server"), harm)
+            assert bot.say("what causes calf cramps?", sender).custom["kind"] == "answer"
+            _until_well(bot.url)
+        os.kill(child(bot.process.pid, "bot.rasa_cli"), signal.SIGKILL)
+        _until_well(bot.url)
+        assert "calf" in bot.say("what helps?", sender).text  # what was said before is still known
+    lines = [json.loads(line) for line in bot.log.read_text().splitlines()]
+    told = [line["message"] for line in lines if "is started again" in line["message"]]
+    assert [message.split()[0] for message in told] == ["actions", "actions", "bot"]
+
+
+def _until_well(url: str) -> None:
+    until = time.monotonic() + 90
+    time.sleep(0.5)
+    while not healthy(url):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_a_full_disk_under_the_log_does_not_end_the_supervisor():
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    line = Message("line", b"{}\n", datetime.now(), "bot", None)
+    for printer in (PatientPrinter(Full()), JsonPrinter(Full())):
+        printer.write(line)
+
+
+def test_a_part_that_never_comes_up_ends_everything(capfd):
+    parts = {"one": Part("exec false", "http://127.0.0.1:1", 1.0), "other": Part("exec sleep 60", "http://x", 1.0)}
+    supervisor = Supervisor(parts, dict(os.environ), str(ROOT), json_lines=False)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        supervisor.loop()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert supervisor.returncode == 1 and not parts["other"].pid
+    assert "one could not start" in capfd.readouterr().out
 
 
 @pytest.mark.model
