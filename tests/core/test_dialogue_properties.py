@@ -71,7 +71,7 @@ def check(move, turn: Turn, state: State) -> State:
     assert "{" not in reply.text and "None" not in reply.text, about
     assert all(button.title.strip() and button.payload.strip() for button in reply.buttons), about
     assert not any(button.payload.lstrip().startswith("/") for button in reply.buttons), about
-    if reply.kind != "source":  # it names the sources of what was told, and tells nothing
+    if move is not d.sources:  # it names the sources of what was told, and tells nothing
         due = {caution for fact in reply.facts for caution in K.cautions_of.get(fact, ())}
         assert due <= set(reply.cautions), about
     json.dumps(reply.custom())
