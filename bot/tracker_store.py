@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from rasa.core.brokers.broker import EventBroker
 from rasa.core.tracker_store import SQLTrackerStore
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import BotUttered, Event
+from rasa.shared.core.events import BotUttered, Event, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, func, insert, or_
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 # Attribute of a tracker: how many of its events are stored. The conversation's lock keeps others from adding any.
 _STORED = "stored_events"
+# A turn is given so many messages before it. What was said earlier stands in the slots, and reading, sending to the
+# action server and predicting from all of it would make each turn slower than the one before.
+RECENT_MESSAGES = 6
 
 
 class ConversationStore(SQLTrackerStore):
@@ -118,7 +121,7 @@ class ConversationStore(SQLTrackerStore):
         }
 
     async def _retrieve(self, sender_id: str, fetch_events_from_all_sessions: bool) -> DialogueStateTracker | None:
-        """Reads a conversation (see parent): the events' column alone, and it remembers how many are stored."""
+        """Reads a conversation (see parent) and remembers how many events are stored."""
         events = await self._run(self._events, sender_id, fetch_events_from_all_sessions)
         if not events:
             return None
@@ -127,9 +130,24 @@ class ConversationStore(SQLTrackerStore):
         return tracker
 
     def _events(self, sender_id: str, fetch_events_from_all_sessions: bool) -> list[dict[str, Any]]:
+        """Gives all events, or for a turn the session's last ones, before them the slots as they were then."""
+        stored = self.SQLEvent
         with self.session_scope() as session:
-            query = self._event_query(session, sender_id, fetch_events_from_all_sessions)
-            return [json.loads(data) for (data,) in query.with_entities(self.SQLEvent.data)]
+            query = self._event_query(session, sender_id, fetch_events_from_all_sessions).with_entities(stored.data)
+            if not fetch_events_from_all_sessions and (first := self._first_recent(session, sender_id)):
+                earlier = query.filter(stored.id < first, stored.type_name == SlotSet.type_name).order_by(None)
+                # What an event of a slot names as its action is the slot.
+                latest = earlier.group_by(stored.action_name).with_entities(func.max(stored.id))
+                query = query.filter(or_(stored.id >= first, stored.id.in_([id_ for (id_,) in latest])))
+            return [json.loads(data) for (data,) in query]
+
+    def _first_recent(self, session: Session, sender_id: str) -> int | None:
+        """Gives the id of the first recent message, or None if there are not more than the recent ones."""
+        stored = self.SQLEvent
+        messages = session.query(stored.id).filter(
+            stored.sender_id == sender_id, stored.type_name == UserUttered.type_name
+        )
+        return messages.order_by(stored.id.desc()).offset(RECENT_MESSAGES - 1).limit(1).scalar()
 
     def _additional_events(self, session: Session, tracker: DialogueStateTracker) -> Iterator[Event]:
         """Gives the events that are not stored yet; they are counted only if the tracker was made elsewhere."""

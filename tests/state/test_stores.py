@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rasa.core.lock_store import LockError
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import BotUttered, UserUttered
+from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 from servers import PASSWORD, Server
@@ -28,7 +28,7 @@ from bot.lock_store import ConversationLocks
 from bot.retention import DAY_SECONDS, SESSION_SECONDS
 from bot.settings import read_settings
 from bot.shared import Shared, check_redis
-from bot.tracker_store import ConversationStore
+from bot.tracker_store import RECENT_MESSAGES, ConversationStore
 
 pytestmark = pytest.mark.server
 DOMAIN = Domain.empty()
@@ -66,6 +66,27 @@ def test_turns_are_kept_in_order_and_once(url: str):
         made.update(UserUttered(f"message {number}"))
         asyncio.run(store.save(made))
     assert words(ConversationStore(DOMAIN, url), "me") == ["message 0", "message 1", "message 2"]
+
+
+def test_a_turn_is_given_the_last_messages_and_every_slot(url: str):
+    slot = "{type: text, influence_conversation: false, mappings: [{type: custom}]}"
+    store = ConversationStore(Domain.from_yaml(f"slots: {{early: {slot}, each: {slot}}}"), url)
+    count = RECENT_MESSAGES + 3
+    for number in range(count):
+        made = asyncio.run(store.retrieve("me")) or DialogueStateTracker("me", store.domain.slots)
+        made.update(UserUttered(f"message {number}"))
+        made.update(SlotSet("each", f"{number}"))
+        if number < 2:
+            made.update(SlotSet("early", f"{number}"))
+        asyncio.run(store.save(made))
+    given = asyncio.run(store.retrieve("me"))
+    said = [event.text for event in given.events if isinstance(event, UserUttered)]
+    assert said == [f"message {number}" for number in range(3, count)]
+    assert (given.get_slot("early"), given.get_slot("each")) == ("1", f"{count - 1}")
+    kept = asyncio.run(store.retrieve_full_tracker("me"))
+    assert [event.text for event in kept.events if isinstance(event, UserUttered)] == [
+        f"message {number}" for number in range(count)
+    ]
 
 
 def test_deleting_leaves_nothing_of_one_person_and_all_of_another(url: str, tmp_path: Path):
