@@ -139,7 +139,9 @@ def _cut(rows: list[str]) -> list[str]:
 def main() -> int:
     """Prints the report."""
     try:
-        counts = Feedback(read_settings().feedback_url)
+        settings = read_settings()
+        settings.state.mkdir(parents=True, exist_ok=True)
+        counts = Feedback(settings.feedback_url)
         print(Report(counts.asked(), counts.counts(), load_knowledge()).text())
     except BotError as error:
         print(error, file=sys.stderr)

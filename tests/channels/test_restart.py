@@ -19,7 +19,7 @@ import messengers
 import pytest
 from gateway import Gateway
 from messengers import Person
-from processes import child
+from processes import children
 from synapse import Synapse
 from telegram_api import LOST, ApiError, TelegramApi
 
@@ -117,8 +117,9 @@ class Run:
 
 
 def kill(bot: LiveBot) -> None:
-    """Kills the bot as a crash would; the supervisor then stops the rest."""
-    os.kill(child(bot.process.pid, "bot.rasa_cli"), signal.SIGKILL)
+    """Kills everything at once, as a power cut would; the supervisor would start again what died alone."""
+    for pid in (bot.process.pid, *children(bot.process.pid)):
+        os.kill(pid, signal.SIGKILL)
     bot.process.wait(timeout=30)
 
 
@@ -156,6 +157,7 @@ def run(
                 person.say(f"cramp in my {PLACES[3]}")
             time.sleep(run.crowd.random.uniform(0, 0.2))  # a turn may have begun, or a reply be under way
             kill(bot)
+            run.api.wait(lambda: not run.api.held)  # it has noticed that nobody is there any more
             run.api.thaw()
         run.log = bot.log.read_text()
         for _ in range(UPDATES // 2):

@@ -53,6 +53,12 @@ def test_nginx_accepts_the_configuration(tmp_path: Path):
     assert result.returncode == 0, result.stderr
 
 
+def test_nginx_passes_on_who_asks_wherever_it_passes_something_on():
+    """A location with a header of its own would inherit none, and all visitors would be one."""
+    places = re.findall(r"\n +location [^{]*\{[^}]*\}", (DEPLOY / "nginx.conf").read_text())
+    assert len(places) > 2 and not [place for place in places if "proxy_set_header" in place]
+
+
 def test_compose_gives_only_what_the_bot_reads_and_asks_for_every_secret(compose: dict[str, Any], settings: set[str]):
     for name in ("bot", "messaging"):
         environment = compose["services"][name]["environment"]
@@ -60,7 +66,7 @@ def test_compose_gives_only_what_the_bot_reads_and_asks_for_every_secret(compose
         for secret in ("DATABASE_URL", "REDIS_URL", "WEB_SECRET"):
             assert ":?" in environment[secret], f"{secret} must be asked for"
     filled = {
-        name: re.sub(r"\$\{(\w+):[?-]([^}]*)\}", lambda m: m[2] if m[2].isdigit() else "x" * 32, value)
+        name: re.sub(r"\$\{(\w+):[?-]([^}]*)\}", lambda m: m[2] if m[2].isdigit() else "0123456789abcdef" * 2, value)
         for name, value in compose["services"]["bot"]["environment"].items()
         if name not in ("WEB_ORIGINS", "COUNTRY")
     }

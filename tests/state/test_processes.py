@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 import servers
-from processes import child
+from processes import children
 from servers import PASSWORD, Server
 from sqlalchemy import create_engine, text
 
@@ -263,7 +263,9 @@ async def _process_of(cluster: Cluster, epoch: str) -> LiveBot:
 
 
 def _kill(bot: LiveBot) -> None:
-    os.kill(child(bot.process.pid, "bot.rasa_cli"), signal.SIGKILL)
+    """Kills all of a bot; the supervisor would start again what died alone."""
+    for pid in (bot.process.pid, *children(bot.process.pid)):
+        os.kill(pid, signal.SIGKILL)
     bot.process.wait(timeout=30)
 
 

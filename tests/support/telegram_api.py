@@ -264,9 +264,12 @@ class TelegramApi:
         self.held += 1
         with self._changed:
             self._changed.notify_all()
-        while not frozen.is_set():
+        gone = False
+        while not (gone or frozen.is_set()):
             await asyncio.sleep(0.02)
-        if request.transport is None or request.transport.is_closing():
+            gone = request.transport is None or request.transport.is_closing()
+        self.held -= 1
+        if gone:
             raise LOST
 
     # Methods of the Bot API
