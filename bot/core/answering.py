@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bot.core import checks
 from bot.core.compose import WORD_BUDGET, Draft, goal_buttons, join
 from bot.core.select import Selection, choose, safe
-from bot.core.turn import Answer, Button, Focus, State, unique
+from bot.core.turn import MAX_BUTTONS, Answer, Button, Focus, State, unique
 from bot.knowledge.loader import Knowledge
 from bot.knowledge.schema import Goal, SafetyNet, SafetyQuestion
 
@@ -17,7 +17,6 @@ SEE_DOCTOR, TREATMENT, CAUSES = "see_doctor", "treatment", "causes"
 HOLD_BACK = "hold_back"
 # Offered after the answer to a described problem.
 FOLLOW_DESCRIPTION = ("heat_or_cold", "prevention", "exercise", SEE_DOCTOR)
-MAX_BUTTONS = 4
 # After so many answers there is enough to write down.
 ANSWERS_BEFORE_NOTE = 4
 
