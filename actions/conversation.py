@@ -17,7 +17,6 @@ from actions.tracker_io import (
     after_alarm,
     alarm_off,
     events,
-    flagged_turn,
     send,
     turn_from,
     warn,
@@ -96,10 +95,7 @@ class MoveAfterAlarm(Move):
         if region and self.says in (Says.YES, Says.NOT_SURE):
             return self._warn(dispatcher, tracker, region, checks.answered(state, region))
         if alarmed and self.says in (Says.NO, Says.NO_ALARM):
-            setting, turn = self.setting(tracker), turn_from(tracker)
-            answer, after = dialogue.stand_down(turn, flagged_turn(tracker), state, setting, region)
-            send(dispatcher, answer)
-            return [*alarm_off(), *events(tracker, after)]
+            return self.resume(dispatcher, tracker, region)
         if alarmed:
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
             return []

@@ -34,6 +34,8 @@ SCREEN_QUESTION = "screen_question"
 SAFETY_RULE, SAFETY_REPLY = "safety_rule", "safety_reply"
 # Keys of that question, and what they may hold (bot.nlu.safety_screen, bot.nlu.learned_screen).
 RULE, REPLY, BESIDE, LEARNED = "rule", "reply", "beside", "learned-screen"
+# The message's key for whether a clause of it takes an alarm back (bot.nlu.intent_classifier).
+TAKES_BACK = "takes_back"
 # The kind of a safety reply that sends to help the same day, not at once.
 URGENT = "urgent"
 
@@ -61,13 +63,11 @@ class Move(Action, ABC):
     def answers_beside(self, tracker: Tracker, question: dict[str, str]) -> bool:
         """Tells whether the screen's question and the answer go together, or the answer must wait.
 
-        Besides small doubts: a message in mid-talk without a place or a sign of its own ("and two days later?") says
-        too little by itself for the learned screen to judge.
+        Besides small doubts: a message in mid-talk that names no place ("still sore two days later") says too little by
+        itself for the learned screen to judge.
         """
-        message = tracker.latest_message
-        named = message.get("named_signs") or turn_from(tracker).ids(BODY_PART)
         state = State.from_json(tracker.get_slot(DIALOGUE))
-        follows = question[RULE] == LEARNED and state.answers > 0 and not named
+        follows = question[RULE] == LEARNED and state.answers > 0 and not turn_from(tracker).ids(BODY_PART)
         return BESIDE in question or follows
 
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
@@ -75,6 +75,8 @@ class Move(Action, ABC):
         turn, setting = turn_from(tracker), self.setting(tracker)
         answer, after = self.reply(turn, self.state(tracker), setting)
         alarm = self.alarm(tracker)
+        if alarm and tracker.latest_message.get(TAKES_BACK):
+            return self.resume(dispatcher, tracker)
         if alarm and held_back(answer, alarm, self._knowledge):
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
             return []
@@ -84,6 +86,13 @@ class Move(Action, ABC):
             answer, after = ask_beside(answer, after, question[RULE], setting.emergency_number, self._knowledge)
         send(dispatcher, answer)
         return events(tracker, after)
+
+    def resume(self, dispatcher: CollectingDispatcher, tracker: Tracker, region: str | None = None) -> list[EventType]:
+        """Takes back an alarm and goes on with what was talked about, or with what is asked besides."""
+        state, setting = State.from_json(tracker.get_slot(DIALOGUE)), self.setting(tracker)
+        answer, after = dialogue.stand_down(turn_from(tracker), flagged_turn(tracker), state, setting, region)
+        send(dispatcher, answer)
+        return [*alarm_off(), *events(tracker, after)]
 
     def state(self, tracker: Tracker) -> State:
         """Gives what the conversation remembers, with what the message named that raised a standing alarm."""

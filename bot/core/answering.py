@@ -170,8 +170,7 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
             draft.say(_heading(section, focus, draft))
         for difference in differing:
             draft.differ(difference)
-        # What the disagreement told already needs no bullet of its own, unless another document says it too.
-        draft.tell([lead for lead in leads if not set(k.group(lead)) <= set(draft.facts)], focus.body_parts)
+        draft.tell([lead for lead in leads if _untold(lead, draft, focus, k)], focus.body_parts)
     if not draft.facts:
         draft.say(draft.phrase("all_said" if request.skip else "nothing"))
     draft.gap()
@@ -188,6 +187,12 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
     if not state.introduced:
         draft.footer(draft.phrase("assistant"))
     return draft
+
+
+def _untold(lead: str, draft: Draft, focus: Focus, k: Knowledge) -> bool:
+    """Tells whether a fact needs a bullet after the disagreement that rests on it: of a medicine that was asked about."""
+    asked = set(focus.medicines) & {medicine for fact in k.group(lead) for medicine in k.facts[fact].medicines}
+    return bool(asked) or not set(k.group(lead)) <= set(draft.facts)
 
 
 def _differences(section: _Section, request: Request, k: Knowledge) -> tuple[str, ...]:

@@ -133,6 +133,8 @@ def deny(turn: Turn, state: State, setting: Setting) -> Reply:
         return check_denied(turn, state, setting)
     if turn.ids(t.TOPIC) and not turn.ids(t.BODY_PART) and state.goals:
         return negative_feedback(turn, state, setting)
+    if t.SET_ASIDE in turn.ids(t.CUE) and state.goals:
+        return negative_feedback(turn, state, setting)
     if _details(turn) or state.pending:
         return inform(turn, state, setting)
     return _offer(turn, "deny", state, setting, kind="smalltalk")
@@ -575,8 +577,8 @@ def _focus(turn: Turn, state: State, goals: tuple[str, ...], k: Knowledge) -> Fo
     listed = _listed(turn, state, k)
     if listed:
         return replace(focus, triggers=listed.triggers or focus.triggers, conditions=listed.conditions)
-    named = any(turn.ids(kind) for kind in (t.CONDITION, t.MEDICINE, t.TOPIC, t.TRIGGER, t.BODY_PART))
-    if named or DESCRIBE in goals:
+    named = any(turn.ids(kind) for kind in (t.CONDITION, t.MEDICINE, t.TOPIC, t.TRIGGER))
+    if named or DESCRIBE in goals or (said and t.REFERS_BACK not in turn.ids(t.CUE)):
         return focus
     carried = replace(focus, conditions=state.conditions, medicines=state.medicines, topics=state.topics)
     return carried if _serves(carried, goals, k) else focus

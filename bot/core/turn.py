@@ -13,6 +13,8 @@ TERM = "term"
 ORDINAL, SIDE, CUE, COUNTRY = "ordinal", "side", "cue", "country"
 # A cue: what follows is not what is asked about ("besides tablets").
 SET_ASIDE = "set_aside"
+# A cue: what was talked of is meant ("does it help the neck too?").
+REFERS_BACK = "refers_back"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 

@@ -34,6 +34,9 @@ from bot.nlu.language_reader import DOC
 # The key under which the action server finds the intents of all questions in a message.
 QUESTIONS = "questions"
 RANKING = "intent_ranking"
+# The key for whether a clause takes an alarm back ("no that was years ago. Do strokes leave spasms?"), and how sure it
+# must be: a wrong one would end an emergency.
+TAKES_BACK, FALSE_ALARM, SURE = "takes_back", "false_alarm", 0.6
 # Of these kinds of mention it matters which one it is; of body parts and the like only that there is one.
 _TELLING = frozenset({TOPIC, CUE, NOT_COVERED})
 # The intent of a message without words; FallbackClassifier sets the same when unsure.
@@ -155,16 +158,20 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
             ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in whole]
             message.set(INTENT, ranking[0], add_to_output=True)
             message.set(RANKING, ranking[: self._config["ranking_length"]], add_to_output=True)
-            message.set(QUESTIONS, list(self._questions(doc, whole)), add_to_output=True)
+            parts = self._parts(doc)
+            message.set(QUESTIONS, list(questions(whole[0], parts, len(doc))), add_to_output=True)
+            taken_back = any(part.intent == FALSE_ALARM and part.confidence >= SURE for part in parts)
+            message.set(TAKES_BACK, taken_back, add_to_output=True)
         return messages
 
-    def _questions(self, doc: Doc, whole: List[Guess]) -> tuple[str, ...]:
+    def _parts(self, doc: Doc) -> List[Guess]:
+        """Gives the best guess for each clause of a message that has several."""
         parts = clauses(doc)
         if len(parts) < 2:
-            return (whole[0].intent,)
+            return []
         docs = [read(part) for part in parts]
         guesses = self._guesses(parts, docs, self._encoder.encode([respelled(part) for part in docs]))
-        return questions(whole[0], [guess[0] for guess in guesses], len(doc))
+        return [guess[0] for guess in guesses]
 
     def _guesses(self, texts: List[str], docs: List[Doc], embeddings: np.ndarray) -> List[List[Guess]]:
         """Gives for each text all intents, likeliest first."""

@@ -21,8 +21,8 @@ SAFETY = "safety"
 RULE, REPLY, FIRM = "rule", "reply", "firm"
 # A question that need not hold back the answer: both are said.
 BESIDE = "beside"
-# Whether the message names some sign of danger, and whether it denies one: what is denied need not be asked about.
-NAMED_SIGNS, DENIED_SIGNS = "named_signs", "denied_signs"
+# Whether the message denies some sign of danger: what is denied need not be asked about.
+DENIED_SIGNS = "denied_signs"
 # The verdict when the screen itself failed: the gate then answers cautiously.
 FAILED = "screen-failed"
 
@@ -61,7 +61,6 @@ class SafetyScreen(GraphComponent):
         for message in messages:
             result = self._reader.read(message.get(TEXT) or "")
             message.set(SAFETY, _verdict(result), add_to_output=True)
-            message.set(NAMED_SIGNS, bool(result.findings), add_to_output=True)
             denied = any(finding.status is Category.NEGATED for finding in result.findings)
             message.set(DENIED_SIGNS, denied, add_to_output=True)
         return messages
