@@ -77,7 +77,8 @@ class Move(Action, ABC):
         alarm = self.alarm(tracker)
         if alarm and tracker.latest_message.get(TAKES_BACK):
             return self.resume(dispatcher, tracker)
-        if alarm and held_back(answer, alarm, self._knowledge):
+        clarified = DENIES_SIGNS in turn.ids(CUE)
+        if alarm and not clarified and held_back(answer, alarm, self._knowledge):
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
             return []
         if alarm:

@@ -190,7 +190,7 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
 
 
 def _untold(lead: str, draft: Draft, focus: Focus, k: Knowledge) -> bool:
-    """Tells whether a fact needs a bullet after the disagreement that rests on it: of a medicine that was asked about."""
+    """Tells whether a fact needs a bullet after a disagreement that rests on it: if it has a medicine asked about."""
     asked = set(focus.medicines) & {medicine for fact in k.group(lead) for medicine in k.facts[fact].medicines}
     return bool(asked) or not set(k.group(lead)) <= set(draft.facts)
 

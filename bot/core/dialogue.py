@@ -166,6 +166,8 @@ def negative_feedback(turn: Turn, state: State, setting: Setting) -> Reply:
 def decline(turn: Turn, state: State, setting: Setting) -> Reply:
     """Declines a personal medical decision, says who takes it, and helps with what the documents say."""
     k = setting.k
+    if not turn.ids(t.MEDICINE) and _follow_up(turn, state, k):
+        return ask(replace(turn, intents=_intents(state.goals, k)), state, setting)
     draft = setting.draft()
     again = state.kind == "decline"
     draft.say(k.phrases["decline_again" if again else "decline"])
@@ -303,7 +305,16 @@ def meaning(turn: Turn, state: State, setting: Setting) -> Reply:
         draft.say(k.phrases["term"].format(term=_capital(term.name), meaning=term.meaning))
         leads = unique(k.lead(fact) for fact in term.facts)[:1]
         draft.tell([lead for lead in leads if safe(k.facts[lead], state.body_parts, k)], state.body_parts)
-    return _reply("answer", draft, turn, state, state.offers or STARTERS)
+    # "How is that different from a cramp?" then means the word that was explained.
+    explained = [k.facts[fact] for term in terms[:1] for fact in term.facts[:1]]
+    focus = replace(
+        state.focus,
+        conditions=unique(c for fact in explained for c in fact.conditions),
+        medicines=unique(m for fact in explained for m in fact.medicines),
+        topics=unique(fact.topic for fact in explained),
+    )
+    after = replace(state.with_focus(focus), goals=state.goals or ("about",))
+    return _reply("answer", draft, turn, after, state.offers or STARTERS)
 
 
 def _capital(text: str) -> str:
@@ -391,7 +402,8 @@ def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting, region
     opening = setting.draft().phrase("false_alarm")
     if region:
         state = checks.denied(state, region)
-    about = _asked_besides(turn, k) or flagged
+    asked = _questions(turn.intents, k)
+    about = replace(turn, intents=asked) if asked else flagged
     if _questions(about.intents, k):
         for part in about.ids(t.BODY_PART):
             state = checks.answered(state, k.body_parts[part].region)
@@ -475,9 +487,9 @@ def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
     if state.checking:
         return check_denied(turn, state, setting)
     # There is no alarm, so the next best guess is the likelier one.
-    if second := [intent for intent in turn.guesses if intent != turn.intents[0]][:1]:
-        if _questions(tuple(second), setting.k):
-            return ask(replace(turn, intents=tuple(second)), state, setting)
+    second = _questions(tuple(intent for intent in turn.guesses if intent != turn.intents[0])[:1], setting.k)
+    if second:
+        return ask(replace(turn, intents=second), state, setting)
     if turn.ids(t.BODY_PART):
         return ask(replace(turn, intents=("describe_problem",)), state, setting)
     if turn.ids(t.TRIGGER):
@@ -700,12 +712,11 @@ def _not_covered(turn: Turn, k: Knowledge) -> str | None:
 
 
 def _follow_up(turn: Turn, state: State, k: Knowledge) -> str | None:
-    """Gives what "how long?" asks about after an answer on heat and cold: how long to apply it."""
+    """Gives what a bare question means after an answer ("how long?" on heat: to apply it; "how much?" on drinks)."""
     if any(m.kind in t.SUBJECTS and m.kind != t.TOPIC for m in turn.mentions):
         return None
-    meant = (
-        k.goals[goal].follow_ups.get(topic) for goal in state.goals if goal in k.goals for topic in turn.ids(t.TOPIC)
-    )
+    named = (*turn.ids(t.TOPIC), *turn.ids(t.CUE))
+    meant = (k.goals[goal].follow_ups.get(item) for goal in state.goals if goal in k.goals for item in named)
     return next((item for item in meant if item), None)
 
 

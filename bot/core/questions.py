@@ -45,13 +45,12 @@ def questions(whole: Guess, parts: Sequence[Guess], length: int) -> tuple[str, .
         return (whole.intent, *asked[-MOST_QUESTIONS:])
     is_question = whole.intent.startswith(QUESTION)
     surer = is_question and whole.intent not in asked and sure[-1].confidence > whole.confidence
-    if not is_question and whole.intent not in _CARED_FOR:
-        stray = unique(part.intent for part in sure if part.confidence >= max(STRAY_CONFIDENCE, whole.confidence))
-        if stray:
-            return stray[-MOST_QUESTIONS:]
     if length >= STORY_LENGTH or surer or (whole.intent in asked and len(asked) > 1):
         return asked[-MOST_QUESTIONS:]
-    return (whole.intent,)
+    if is_question or whole.intent in _CARED_FOR:
+        return (whole.intent,)
+    stray = unique(part.intent for part in sure if part.confidence >= max(STRAY_CONFIDENCE, whole.confidence))
+    return stray[-MOST_QUESTIONS:] or (whole.intent,)
 
 
 # Intents that a clause never outweighs: what they ask for is more than information.

@@ -25,6 +25,8 @@ from bot.language.pipeline import load_nlp
 SYMPTOM, EXCLUDED, MEANING, LIKENED = "symptom", "excluded", "meaning", "likened"
 # A concept may stand this many tokens after the words that set it aside ("forget about the eye").
 _ASIDE = 2
+# In a message of so few tokens a word of the glossary is what is asked about ("athero what?").
+_ONE_WORD_ASKED = 3
 _EXCEPTION = "except"
 # A concept inside one of these is part of its name ("stomach" in "stomach flu").
 _SWALLOWING = frozenset({t.CONDITION, t.NOT_COVERED, t.MEDICINE})
@@ -71,7 +73,7 @@ class ConceptFinder:
         places = _by_relevance([m for m in matches if m.kind == t.BODY_PART], matches)
         others = sorted((m for m in matches if m.kind != t.BODY_PART), key=lambda m: (m.start, -m.end))
         hidden = {(t.CUE, cue) for cue in (SYMPTOM, EXCLUDED, MEANING, LIKENED)}
-        asked = any((m.kind, m.id) == (t.CUE, MEANING) for m in matches)
+        asked = len(doc) <= _ONE_WORD_ASKED or any((m.kind, m.id) == (t.CUE, MEANING) for m in matches)
         chosen = [m for m in (*places, *others) if (m.kind, m.id) not in hidden and (asked or m.kind != t.TERM)]
         return tuple(_mention(match, doc) for match in chosen)
 

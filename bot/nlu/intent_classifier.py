@@ -155,11 +155,15 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
                 message.set(QUESTIONS, [NOTHING], add_to_output=True)
                 continue
             whole = self._guesses([text], [doc], embedding)[0]
-            ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in whole]
+            parts = self._parts(doc)
+            asked = questions(whole[0], parts, len(doc))
+            # The first question decides what is done, so it leads the ranking, from which Rasa's SDK takes the intent.
+            first = max((part for part in parts if part.intent == asked[0]), key=_confidence, default=whole[0])
+            led = whole if whole[0].intent in asked else [first, *(g for g in whole if g.intent != first.intent)]
+            ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in led]
             message.set(INTENT, ranking[0], add_to_output=True)
             message.set(RANKING, ranking[: self._config["ranking_length"]], add_to_output=True)
-            parts = self._parts(doc)
-            message.set(QUESTIONS, list(questions(whole[0], parts, len(doc))), add_to_output=True)
+            message.set(QUESTIONS, list(asked), add_to_output=True)
             taken_back = any(part.intent == FALSE_ALARM and part.confidence >= SURE for part in parts)
             message.set(TAKES_BACK, taken_back, add_to_output=True)
         return messages
@@ -189,6 +193,10 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
         kinds = {mention.kind for mention in found}
         which = {f"{mention.kind}|{mention.id}" for mention in found if mention.kind in _TELLING}
         return dict.fromkeys((*kinds, *which), float(self._config["concepts"]))
+
+
+def _confidence(guess: Guess) -> float:
+    return guess.confidence
 
 
 def _embedding(message: Message) -> np.ndarray:
