@@ -24,8 +24,9 @@ class Alarm:
 
 
 def held_back(reply: Answer, alarm: Alarm, k: Knowledge) -> bool:
-    """Tells whether a reply must not be given: advice to try at home while an emergency stands."""
-    return alarm.urgent and any(k.facts[fact].kind in SELF_CARE for fact in reply.facts)
+    """Tells whether a reply must not be given: while an emergency stands, advice to try at home or a milder check."""
+    advises = any(k.facts[fact].kind in SELF_CARE for fact in reply.facts)
+    return alarm.urgent and (advises or reply.kind == "safety_check")
 
 
 def reminded(reply: Answer, alarm: Alarm, k: Knowledge) -> Answer:

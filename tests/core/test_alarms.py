@@ -23,6 +23,11 @@ def test_only_an_emergency_holds_back_self_care(alarm: alarms.Alarm, fact: str, 
     assert alarms.held_back(Answer("answer", "x", facts=(fact,)), alarm, K) is held
 
 
+def test_an_emergency_is_not_followed_by_a_milder_check():
+    assert alarms.held_back(Answer("safety_check", "x"), CALL, K)
+    assert not alarms.held_back(Answer("safety_check", "x"), TODAY, K)
+
+
 def test_a_reminder_comes_first():
     reply = alarms.reminded(Answer("answer", "Causes: ..."), CALL, K)
     assert reply.text.startswith(K.phrases["still_stands"] + " Call 999 now.") and reply.text.endswith("Causes: ...")
