@@ -22,7 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from spacy.tokens import Doc
 
-from bot.core.questions import Guess, questions
+from bot.core.questions import QUESTION, Guess, questions
 from bot.core.turn import CUE, NOT_COVERED, TOPIC
 from bot.knowledge.vocabulary import reading_digest
 from bot.language.clauses import clauses
@@ -157,9 +157,11 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
             whole = self._guesses([text], [doc], embedding)[0]
             parts = self._parts(doc)
             asked = questions(whole[0], parts, len(doc))
-            # The first question decides what is done, so it leads the ranking, from which Rasa's SDK takes the intent.
+            # A question in what is none as a whole decides what is done, so it leads the ranking, from which Rasa's SDK
+            # takes the intent.
             first = max((part for part in parts if part.intent == asked[0]), key=_confidence, default=whole[0])
-            led = whole if whole[0].intent in asked else [first, *(g for g in whole if g.intent != first.intent)]
+            kept = whole[0].intent in asked or whole[0].intent.startswith(QUESTION)
+            led = whole if kept else [first, *(g for g in whole if g.intent != first.intent)]
             ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in led]
             message.set(INTENT, ranking[0], add_to_output=True)
             message.set(RANKING, ranking[: self._config["ranking_length"]], add_to_output=True)
