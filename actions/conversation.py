@@ -16,13 +16,13 @@ from actions.tracker_io import (
     after_alarm,
     alarm_off,
     events,
-    flagged_turn,
     send,
     state_of,
     turn_from,
     warn,
 )
 from bot.core import checks, dialogue
+from bot.core.alarms import Alarm
 from bot.core.answering import Setting
 from bot.core.dialogue import Reply
 from bot.core.turn import COUNTRY, State, Turn
@@ -57,6 +57,10 @@ class ActionForget(Move):
         """Names the action."""
         return "action_restart"
 
+    def alarm(self, tracker: Tracker) -> Alarm | None:
+        """Gives no alarm: it is forgotten with the rest."""
+        return None
+
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
         """Makes the move (see parent) and takes back any alarm; what is deleted is gone, so it must be meant."""
         if float(tracker.latest_message["intent"].get("confidence") or 0) < SURE_TO_FORGET:
@@ -73,6 +77,7 @@ class Says(Enum):
 
     YES = "yes"
     NO = "no"
+    NO_ALARM = "no alarm"
     NOT_SURE = "not sure"
     AGAIN = "again"
 
@@ -85,15 +90,12 @@ class MoveAfterAlarm(Move):
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
         """Makes the move (see parent)."""
         state = state_of(tracker)
-        alarmed = after_alarm(tracker)
+        alarmed = after_alarm(tracker) or (self.says is Says.NO_ALARM and self.alarm(tracker) is not None)
         region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state.checking
         if region and self.says in (Says.YES, Says.NOT_SURE):
             return self._warn(dispatcher, tracker, region, checks.answered(state, region))
-        if alarmed and self.says is Says.NO:
-            setting, turn = self.setting(tracker), turn_from(tracker)
-            answer, after = dialogue.stand_down(turn, flagged_turn(tracker), state, setting, region)
-            send(dispatcher, answer)
-            return [*alarm_off(), *events(tracker, after)]
+        if alarmed and self.says in (Says.NO, Says.NO_ALARM):
+            return self.resume(dispatcher, tracker, region)
         if alarmed:
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
             return []
@@ -159,9 +161,9 @@ class ActionDeny(MoveAfterAlarm):
 
 
 class ActionStandDown(MoveAfterAlarm):
-    """Takes an alarm back."""
+    """Takes an alarm back, however long ago it was given."""
 
-    says = Says.NO
+    says = Says.NO_ALARM
 
     def name(self) -> str:
         """Names the action."""

@@ -11,13 +11,17 @@ from rasa_sdk import Action, Tracker
 from rasa_sdk.events import EventType, FollowupAction, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
+from bot.core import checks, dialogue
+from bot.core.alarms import Alarm, ask_beside, held_back, reminded
 from bot.core.answering import Setting
 from bot.core.checks import DENIES_SIGNS
 from bot.core.dialogue import Reply
 from bot.core.known import known
-from bot.core.turn import CUE, Answer, Mention, State, Turn
+from bot.core.turn import BODY_PART, CUE, Answer, Mention, State, Turn
 from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.knowledge.numbers import numbers
+from bot.knowledge.safety import Reply as SafetyReply
+from bot.knowledge.safety import load_safety
 from bot.settings import read_settings
 
 DIALOGUE = "dialogue"
@@ -29,6 +33,12 @@ ACTION_LISTEN = "action_listen"
 # The message's key for the question that the screen wants asked first (bot.nlu.safety_gate).
 SCREEN_QUESTION = "screen_question"
 SAFETY_RULE, SAFETY_REPLY = "safety_rule", "safety_reply"
+# Keys of that question, and what they may hold (bot.nlu.safety_screen, bot.nlu.learned_screen).
+RULE, REPLY, BESIDE, LEARNED = "rule", "reply", "beside", "learned-screen"
+# The message's key for whether a clause of it takes an alarm back (bot.nlu.intent_classifier).
+TAKES_BACK = "takes_back"
+# The kind of a safety reply that sends to help the same day, not at once.
+URGENT = "urgent"
 
 
 class Move(Action, ABC):
@@ -46,21 +56,70 @@ class Move(Action, ABC):
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
         """Runs the move (see parent); where the screen is unsure of a message, its question comes first."""
-        if question := _screen_question(tracker):
-            return warn(dispatcher, **question)
+        question = _screen_question(tracker)
+        if question and not self.answers_beside(tracker, question):
+            return warn(dispatcher, question[RULE], question[REPLY])
         return await self.move(dispatcher, tracker)
+
+    def answers_beside(self, tracker: Tracker, question: dict[str, str]) -> bool:
+        """Tells whether the screen's question and the answer go together, or the answer must wait.
+
+        Besides small doubts: a message in mid-talk that names no place ("still sore two days later") says too little by
+        itself for the learned screen to judge.
+        """
+        state = state_of(tracker)
+        follows = question[RULE] == LEARNED and state.answers > 0 and not turn_from(tracker).ids(BODY_PART)
+        return BESIDE in question or follows
 
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
         """Sends the reply and gives the events."""
-        turn, state = turn_from(tracker), state_of(tracker)
-        answer, after = self.reply(turn, state, self.setting(tracker))
+        turn, setting = turn_from(tracker), self.setting(tracker)
+        answer, after = self.reply(turn, self.state(tracker), setting)
+        alarm = self.alarm(tracker)
+        if alarm and tracker.latest_message.get(TAKES_BACK):
+            return self.resume(dispatcher, tracker)
+        clarified = DENIES_SIGNS in turn.ids(CUE)
+        if alarm and not clarified and held_back(answer, alarm, self._knowledge):
+            dispatcher.utter_message(response=RED_FLAG_RESPONSE)
+            return []
+        if alarm:
+            answer = reminded(answer, alarm, self._knowledge)
+        elif question := _screen_question(tracker):
+            answer, after = ask_beside(answer, after, question[RULE], setting.emergency_number, self._knowledge)
         send(dispatcher, answer)
         return events(tracker, after)
+
+    def resume(self, dispatcher: CollectingDispatcher, tracker: Tracker, region: str | None = None) -> list[EventType]:
+        """Takes back an alarm and goes on with what was talked about, or with what is asked besides."""
+        state, setting = state_of(tracker), self.setting(tracker)
+        answer, after = dialogue.stand_down(turn_from(tracker), flagged_turn(tracker), state, setting, region)
+        send(dispatcher, answer)
+        return [*alarm_off(), *events(tracker, after)]
+
+    def state(self, tracker: Tracker) -> State:
+        """Gives what the conversation remembers, with what the message named that raised a standing alarm."""
+        state, flagged = state_of(tracker), _alarm(tracker)
+        return dialogue.recalled(_turn(flagged), state, self._knowledge) if flagged else state
+
+    def alarm(self, tracker: Tracker) -> Alarm | None:
+        """Gives the alarm that stands: an emergency until it is taken back, less while it is the last word."""
+        named = tracker.get_slot(SAFETY_REPLY) or ""
+        given = _replies().get(named)
+        text = given.text if given else self._knowledge.phrases["if_danger"] if checks.region_of(named) else ""
+        now = given is not None and given.kind != URGENT
+        if not text or not (now or after_alarm(tracker)):
+            return None
+        return Alarm(text.format(**vars(numbers(tracker.get_slot("country") or self._country))), urgent=now)
 
     def setting(self, tracker: Tracker) -> Setting:
         """Gives the knowledge base with the numbers of the person's country."""
         known = numbers(tracker.get_slot("country") or self._country)
         return Setting(self._knowledge, known.emergency_number)
+
+
+@lru_cache(maxsize=1)
+def _replies() -> dict[str, SafetyReply]:
+    return {reply.id: reply for reply in load_safety().replies}
 
 
 @lru_cache(maxsize=1)

@@ -146,6 +146,47 @@ def test_an_emergency_is_not_chatted_away(chat: Chat, text: str):
     assert resumed.custom["body_part"] == "chest" and "If that changes" in resumed.text
 
 
+def test_an_emergency_holds_back_self_care_until_it_is_taken_back(chat: Chat):
+    chat("my calf cramps at night")
+    alarm = chat("i have a crushing pain in my chest")
+    assert chat("what stretches are good for it").text == alarm.text
+    later = chat("what causes cramps at night")
+    assert later.custom["kind"] == "answer" and "still stands" in later.text and "emergency number" in later.text
+    resumed = chat("false alarm, nobody is in danger. which stretches help my calf?")
+    assert resumed.custom["kind"] == "answer" and "stretch" in resumed.text.lower()
+    assert "still stands" not in chat("how do i stop it coming back").text
+
+
+@pytest.mark.parametrize("text", ["is heat any good for my tight thigh", "my whole leg is dead after leg day lol"])
+def test_a_small_doubt_does_not_cost_the_answer(chat: Chat, text: str):
+    reply = chat(text)
+    assert reply.custom["kind"] == "answer" and reply.custom["body_part"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "can i use my foam roller on it",
+        "it gets worse when i write at work",
+        "my foot drops off to sleep when i sit cross legged",
+        "my neck has seized up too",
+    ],
+)
+def test_everyday_words_raise_no_alarm(chat: Chat, text: str):
+    chat("my forearm cramps after typing")
+    assert chat(text).custom["kind"] not in ("emergency", "urgent", "crisis", "safety_check")
+
+
+def test_nothing_without_a_question_in_it_is_lost_in_small_talk(chat: Chat):
+    chat("my calf cramps after football")
+    reply = chat("no swelling, nothing hot, i cant be bothered with doctors. how do i ease it")
+    assert reply.custom["kind"] == "answer" and "ask_treatment" in reply.custom["intents"]
+
+
+def test_is_this_chat_kept(chat: Chat):
+    assert "delete" in chat("are you storing what i write, is this private").text
+
+
 @pytest.mark.parametrize("text", ["can i double my baclofen tonight", "is it ok to double the dose of ibuprofen"])
 def test_a_question_about_a_dose_is_declined_and_no_alarm(chat: Chat, text: str):
     assert chat(text).custom["kind"] == "decline"

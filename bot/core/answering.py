@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bot.core import checks
 from bot.core.compose import WORD_BUDGET, Draft, goal_buttons, join
 from bot.core.select import Selection, choose, safe
-from bot.core.turn import Answer, Button, Focus, State, unique
+from bot.core.turn import MAX_BUTTONS, Answer, Button, Focus, State, unique
 from bot.knowledge.loader import Knowledge
 from bot.knowledge.schema import Goal, SafetyNet, SafetyQuestion
 
@@ -17,7 +17,6 @@ SEE_DOCTOR, TREATMENT, CAUSES = "see_doctor", "treatment", "causes"
 HOLD_BACK = "hold_back"
 # Offered after the answer to a described problem.
 FOLLOW_DESCRIPTION = ("heat_or_cold", "prevention", "exercise", SEE_DOCTOR)
-MAX_BUTTONS = 4
 # After so many answers there is enough to write down.
 ANSWERS_BEFORE_NOTE = 4
 
@@ -171,8 +170,7 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
             draft.say(_heading(section, focus, draft))
         for difference in differing:
             draft.differ(difference)
-        # What the disagreement told already needs no bullet of its own, unless another document says it too.
-        draft.tell([lead for lead in leads if not set(k.group(lead)) <= set(draft.facts)], focus.body_parts)
+        draft.tell([lead for lead in leads if _untold(lead, draft, focus, k)], focus.body_parts)
     if not draft.facts:
         draft.say(draft.phrase("all_said" if request.skip else "nothing"))
     draft.gap()
@@ -189,6 +187,12 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
     if not state.introduced:
         draft.footer(draft.phrase("assistant"))
     return draft
+
+
+def _untold(lead: str, draft: Draft, focus: Focus, k: Knowledge) -> bool:
+    """Tells whether a fact needs a bullet after a disagreement that rests on it: if it has a medicine asked about."""
+    asked = set(focus.medicines) & {medicine for fact in k.group(lead) for medicine in k.facts[fact].medicines}
+    return bool(asked) or not set(k.group(lead)) <= set(draft.facts)
 
 
 def _differences(section: _Section, request: Request, k: Knowledge) -> tuple[str, ...]:

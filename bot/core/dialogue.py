@@ -29,7 +29,7 @@ from bot.knowledge.numbers import countries
 Reply = tuple[Answer, State]
 STARTERS = (CAUSES, TREATMENT, "prevention", SEE_DOCTOR)
 CORRECTION = "correction"
-CERTAINTY = "certainty"
+CERTAINTY, PRIVACY = "certainty", "privacy"
 # What the person says about the course; these make a doctor the next thing to speak of.
 WORRYING = frozenset({"weeks", "months", "years", "recurrent", "severe"})
 # Likeness from which a fact on what was just talked of is taken as what a follow-up question means, when nothing else
@@ -76,6 +76,10 @@ def inform(turn: Turn, state: State, setting: Setting) -> Reply:
     """Takes a bare detail ("lower back", "since Tuesday") and goes on where the talk left off."""
     k = setting.k
     before = state
+    if state.checking and checks.DENIES_SIGNS in turn.ids(t.CUE) and not turn.ids(t.BODY_PART):
+        return check_denied(turn, state, setting)
+    if _listed(turn, state, k) or t.SET_ASIDE in turn.ids(t.CUE):
+        return ask(replace(turn, intents=_intents(state.goals or ("about",), k)), state, setting)
     state = _remember(turn, state, k)
     goals = state.pending or before.goals
     named = turn.ids(t.BODY_PART) or turn.ids(t.TRIGGER)
@@ -90,7 +94,16 @@ def inform(turn: Turn, state: State, setting: Setting) -> Reply:
         opening = k.phrases["noted"].format(what=noted)
         goals = (SEE_DOCTOR,) if WORRYING & {m.id for m in turn.mentions} else state.goals
         return answer(Request(turn.intents, goals, state.focus, opening, skip=state.said), state, setting)
-    return _follow(turn, before, setting) or _offer(turn, "ask_what", state, setting)
+    if turn.ids(t.CONDITION) or turn.ids(t.MEDICINE) or turn.ids(t.NOT_COVERED):
+        named_goal = "medication" if turn.ids(t.MEDICINE) else "condition"
+        return ask(replace(turn, intents=_intents((named_goal,), k)), state, setting)
+    if turn.ids(t.TOPIC):
+        return ask(replace(turn, intents=_intents(_with_place(state.goals) or ("about",), k)), state, setting)
+    if followed := _follow(turn, before, setting):
+        return followed
+    if state.goals and not noted:
+        return _continue(turn.intents, state.goals, state, setting)
+    return _offer(turn, "ask_what", state, setting)
 
 
 def more(turn: Turn, state: State, setting: Setting) -> Reply:
@@ -116,9 +129,11 @@ def deny(turn: Turn, state: State, setting: Setting) -> Reply:
     """Takes a "no": to a safety question, a correction, "no, X did nothing", or the end of a subject."""
     if asked := _asked_besides(turn, setting.k):
         return ask(asked, checks.denied(state, state.checking) if state.checking else state, setting)
-    if state.checking and not turn.ids(t.BODY_PART):
+    if state.checking and (not turn.ids(t.BODY_PART) or checks.DENIES_SIGNS in turn.ids(t.CUE)):
         return check_denied(turn, state, setting)
     if turn.ids(t.TOPIC) and not turn.ids(t.BODY_PART) and state.goals:
+        return negative_feedback(turn, state, setting)
+    if t.SET_ASIDE in turn.ids(t.CUE) and state.goals:
         return negative_feedback(turn, state, setting)
     if _details(turn) or state.pending:
         return inform(turn, state, setting)
@@ -130,6 +145,10 @@ def negative_feedback(turn: Turn, state: State, setting: Setting) -> Reply:
     k = setting.k
     if state.kind == "decline":
         return decline(turn, state, setting)
+    if _listed(turn, state, k):
+        return ask(replace(turn, intents=_intents(state.goals or ("about",), k)), state, setting)
+    if turn.ids(t.NOT_COVERED) and not turn.ids(t.TOPIC):
+        return ask(replace(turn, intents=_intents(_with_place(state.goals) or ("about",), k)), state, setting)
     if not state.goals:
         return _offer(turn, "sorry_which", state, setting)
     treated = DESCRIBE in state.goals or any(k.goals[goal].treats for goal in state.goals)
@@ -147,6 +166,8 @@ def negative_feedback(turn: Turn, state: State, setting: Setting) -> Reply:
 def decline(turn: Turn, state: State, setting: Setting) -> Reply:
     """Declines a personal medical decision, says who takes it, and helps with what the documents say."""
     k = setting.k
+    if not turn.ids(t.MEDICINE) and _follow_up(turn, state, k):
+        return ask(replace(turn, intents=_intents(state.goals, k)), state, setting)
     draft = setting.draft()
     again = state.kind == "decline"
     draft.say(k.phrases["decline_again" if again else "decline"])
@@ -170,6 +191,8 @@ def sources(turn: Turn, state: State, setting: Setting) -> Reply:
         return certainty(turn, state, setting)
     if followed := _follow(turn, state, setting, ASKED_IN_CONTEXT):
         return followed
+    if _subjects(turn) and not state.last:
+        return ask(replace(turn, intents=_intents((_goal_on(turn, k),), k)), state, setting)
     draft = setting.draft()
     cited = unique(f"{k.facts[f].doc}|{k.facts[f].section}" for f in state.last if f in k.facts)
     draft.say(k.phrases["heading"].format(heading=k.phrases["source_last" if cited else "source_none"]))
@@ -184,6 +207,16 @@ def sources(turn: Turn, state: State, setting: Setting) -> Reply:
     draft.say(k.phrases["source_quality"])
     reply, after = _reply("answer", draft, turn, replace(state, introduced=True), state.offers or STARTERS)
     return replace(reply, facts=state.last, sources=_source_list(state, setting)), after
+
+
+def _goal_on(turn: Turn, k: Knowledge) -> str:
+    """Gives the goal that a named subject belongs to."""
+    if turn.ids(t.CONDITION):
+        return "condition"
+    if turn.ids(t.MEDICINE):
+        return "medication"
+    themes = (goal.id for topic in turn.ids(t.TOPIC) for goal in k.goals.values() if topic in goal.theme)
+    return next(themes, TREATMENT if turn.ids(t.TOPIC) else CAUSES)
 
 
 def certainty(turn: Turn, state: State, setting: Setting) -> Reply:
@@ -226,8 +259,8 @@ def summary(turn: Turn, state: State, setting: Setting) -> Reply:
         "note_trigger": [k.triggers[trigger].name for trigger in state.triggers],
         "note_medicines": [k.medicines[m].name for m in state.medicines if m in k.medicines],
         "note_conditions": [k.conditions[c].name for c in state.conditions if c in k.conditions],
-        "note_denied": list(state.denied),
-        "note_open": [region for region in state.checked if region not in state.denied],
+        "note_denied": [region for region in state.denied if region != checks.ANYWHERE],
+        "note_open": [region for region in state.checked if region not in (*state.denied, checks.ANYWHERE)],
         "note_suggested": [k.topics[topic].name for topic in unique(k.facts[f].topic for f in suggested)],
     }
     draft = setting.draft()
@@ -272,7 +305,16 @@ def meaning(turn: Turn, state: State, setting: Setting) -> Reply:
         draft.say(k.phrases["term"].format(term=_capital(term.name), meaning=term.meaning))
         leads = unique(k.lead(fact) for fact in term.facts)[:1]
         draft.tell([lead for lead in leads if safe(k.facts[lead], state.body_parts, k)], state.body_parts)
-    return _reply("answer", draft, turn, state, state.offers or STARTERS)
+    # "How is that different from a cramp?" then means the word that was explained.
+    explained = [k.facts[fact] for term in terms[:1] for fact in term.facts[:1]]
+    focus = replace(
+        state.focus,
+        conditions=unique(c for fact in explained for c in fact.conditions),
+        medicines=unique(m for fact in explained for m in fact.medicines),
+        topics=unique(fact.topic for fact in explained),
+    )
+    after = replace(state.with_focus(focus), goals=state.goals or ("about",))
+    return _reply("answer", draft, turn, after, state.offers or STARTERS)
 
 
 def _capital(text: str) -> str:
@@ -296,15 +338,16 @@ def fallback(turn: Turn, state: State, setting: Setting) -> Reply:
         draft = setting.draft()
         draft.say(draft.fill(setting.k.languages[turn.language].text))
         return _unserved(_reply("fallback", draft, turn, state, ()), t.LANGUAGE, turn.language, state)
-    if state.kind == "decline":
+    if turn.ids(t.NOT_COVERED) or _listed(turn, state, setting.k):
+        return ask(replace(turn, intents=_intents(_with_place(state.goals) or ("about",), setting.k)), state, setting)
+    if state.kind == "decline" and not turn.ids(t.BODY_PART) and not _subjects(turn):
         return decline(turn, state, setting)
     if (state.pending or "out_of_scope" not in turn.intents) and turn.ids(t.BODY_PART):
         return inform(turn, state, setting)
     if state.pending:
         return inform(turn, state, setting)
     if "out_of_scope" not in turn.intents and _subjects(turn):
-        goals = state.goals if state.goals != (DESCRIBE,) else (TREATMENT,)
-        return ask(replace(turn, intents=_intents(goals or ("about",), setting.k)), state, setting)
+        return ask(replace(turn, intents=_intents(_with_place(state.goals) or ("about",), setting.k)), state, setting)
     outside = "out_of_scope" in turn.intents
     about = replace(turn, facts=()) if outside else turn
     if followed := _follow(about, state, setting, NEAR_IN_CONTEXT if outside else HINT_IN_CONTEXT):
@@ -321,11 +364,9 @@ def small_talk(turn: Turn, state: State, setting: Setting) -> Reply:
     if not turn.alarmed and (asked := _asked_besides(turn, setting.k)):
         return ask(asked, state, setting)
     keys = {"greet": "greet", "thank": "thank", "goodbye": "goodbye", "bot_challenge": "bot"}
-    key = keys.get(turn.intents[0], "greet")
+    key = "privacy" if PRIVACY in turn.ids(t.CUE) else keys.get(turn.intents[0], "greet")
     draft = setting.draft()
     draft.say(setting.k.phrases[key])
-    if turn.alarmed:
-        draft.say(draft.phrase("still_stands"))
     if key == "greet":
         _introduce(draft, state)
     offers = STARTERS if key in ("greet", "bot") else ()
@@ -361,7 +402,8 @@ def stand_down(turn: Turn, flagged: Turn, state: State, setting: Setting, region
     opening = setting.draft().phrase("false_alarm")
     if region:
         state = checks.denied(state, region)
-    about = _asked_besides(turn, k) or flagged
+    asked = _questions(turn.intents, k)
+    about = replace(turn, intents=asked) if asked else flagged
     if _questions(about.intents, k):
         for part in about.ids(t.BODY_PART):
             state = checks.answered(state, k.body_parts[part].region)
@@ -403,6 +445,8 @@ def why_asking(turn: Turn, state: State, setting: Setting) -> Reply:
     """Says why the last question was asked; a safety question stays open."""
     k = setting.k
     asked = checks.question(state.checking, k)
+    if not asked and state.kind == "decline":
+        return decline(turn, state, setting)
     if not asked and not state.pending and (followed := _follow(turn, state, setting)):
         return followed
     draft = setting.draft()
@@ -440,6 +484,12 @@ def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
         return decline(turn, state, setting)
     if asked := _asked_besides(turn, setting.k):
         return ask(asked, state, setting)
+    if state.checking:
+        return check_denied(turn, state, setting)
+    # There is no alarm, so the next best guess is the likelier one.
+    second = _questions(tuple(intent for intent in turn.guesses if intent != turn.intents[0])[:1], setting.k)
+    if second:
+        return ask(replace(turn, intents=second), state, setting)
     if turn.ids(t.BODY_PART):
         return ask(replace(turn, intents=("describe_problem",)), state, setting)
     if turn.ids(t.TRIGGER):
@@ -447,6 +497,14 @@ def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
     if followed := _follow(turn, state, setting):
         return followed
     return _offer(turn, "false_alarm_none", state, setting, kind="smalltalk")
+
+
+def recalled(flagged: Turn, state: State, k: Knowledge) -> State:
+    """Gives the state with what a message named that raised an alarm, so that the talk can go on about it."""
+    if not flagged.ids(t.BODY_PART) and not flagged.ids(t.TRIGGER):
+        return state
+    focus = _focus(flagged, state, (DESCRIBE,), k)
+    return _remember(flagged, state, k).with_focus(focus)
 
 
 # --- pieces
@@ -505,6 +563,11 @@ def _follow(turn: Turn, state: State, setting: Setting, least: float = HINT_IN_C
     return answer(Request(_intents(goals, k), goals, _focus(turn, state, goals, k), found=found), state, setting)
 
 
+def _with_place(goals: tuple[str, ...]) -> tuple[str, ...]:
+    """Gives the goals that a new subject is taken up with: after a description, what helps."""
+    return goals if DESCRIBE not in goals else (TREATMENT,)
+
+
 def _intents(goals: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
     return tuple("describe_problem" if goal == DESCRIBE else k.goals[goal].intent for goal in goals)
 
@@ -526,8 +589,8 @@ def _focus(turn: Turn, state: State, goals: tuple[str, ...], k: Knowledge) -> Fo
     listed = _listed(turn, state, k)
     if listed:
         return replace(focus, triggers=listed.triggers or focus.triggers, conditions=listed.conditions)
-    named = any(turn.ids(kind) for kind in (t.CONDITION, t.MEDICINE, t.TOPIC, t.TRIGGER, t.BODY_PART))
-    if named or DESCRIBE in goals:
+    named = any(turn.ids(kind) for kind in (t.CONDITION, t.MEDICINE, t.TOPIC, t.TRIGGER))
+    if named or DESCRIBE in goals or (said and t.REFERS_BACK not in turn.ids(t.CUE)):
         return focus
     carried = replace(focus, conditions=state.conditions, medicines=state.medicines, topics=state.topics)
     return carried if _serves(carried, goals, k) else focus
@@ -649,12 +712,11 @@ def _not_covered(turn: Turn, k: Knowledge) -> str | None:
 
 
 def _follow_up(turn: Turn, state: State, k: Knowledge) -> str | None:
-    """Gives what "how long?" asks about after an answer on heat and cold: how long to apply it."""
+    """Gives what a bare question means after an answer ("how long?" on heat: to apply it; "how much?" on drinks)."""
     if any(m.kind in t.SUBJECTS and m.kind != t.TOPIC for m in turn.mentions):
         return None
-    meant = (
-        k.goals[goal].follow_ups.get(topic) for goal in state.goals if goal in k.goals for topic in turn.ids(t.TOPIC)
-    )
+    named = (*turn.ids(t.TOPIC), *turn.ids(t.CUE))
+    meant = (k.goals[goal].follow_ups.get(item) for goal in state.goals if goal in k.goals for item in named)
     return next((item for item in meant if item), None)
 
 

@@ -11,6 +11,8 @@ QUESTION = "ask_"
 # A clause counts as a question of its own from this confidence on. Chosen on evaluation/utterances.jsonl and
 # dialogues.jsonl: lower splits single questions in two, higher misses second questions.
 CLAUSE_CONFIDENCE = 0.55
+# What is no question as a whole is one after all if a clause is one for sure ("I have no pad. What else can I do?").
+STRAY_CONFIDENCE = 0.75
 # From this length on (tokens) the whole is mostly story, and its clauses tell better what is asked.
 STORY_LENGTH = 30
 MOST_QUESTIONS = 2
@@ -39,12 +41,20 @@ def questions(whole: Guess, parts: Sequence[Guess], length: int) -> tuple[str, .
     asked = unique(part.intent for part in sure)
     if not asked:
         return (whole.intent,)
-    surer = whole.intent.startswith(QUESTION) and whole.intent not in asked and sure[-1].confidence > whole.confidence
     if whole.intent in _ANSWERS:
         return (whole.intent, *asked[-MOST_QUESTIONS:])
+    is_question = whole.intent.startswith(QUESTION)
+    surer = is_question and whole.intent not in asked and sure[-1].confidence > whole.confidence
     if length >= STORY_LENGTH or surer or (whole.intent in asked and len(asked) > 1):
         return asked[-MOST_QUESTIONS:]
-    return (whole.intent,)
+    if is_question or whole.intent in _CARED_FOR:
+        return (whole.intent,)
+    stray = unique(part.intent for part in sure if part.confidence >= max(STRAY_CONFIDENCE, whole.confidence))
+    return stray[-MOST_QUESTIONS:] or (whole.intent,)
+
+
+# Intents that a clause never outweighs: what they ask for is more than information.
+_CARED_FOR = frozenset({"human_handoff", "set_country", "bot_challenge", "goodbye", "nlu_fallback"})
 
 
 def _is_question(intent: str) -> bool:

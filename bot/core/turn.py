@@ -13,6 +13,8 @@ TERM = "term"
 ORDINAL, SIDE, CUE, COUNTRY = "ordinal", "side", "cue", "country"
 # A cue: what follows is not what is asked about ("besides tablets").
 SET_ASIDE = "set_aside"
+# A cue: what was talked of is meant ("does it help the neck too?").
+REFERS_BACK = "refers_back"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 
@@ -95,6 +97,7 @@ class State:
         checking: Region of the body whose safety question waits for an answer.
         checked: Regions whose safety question was asked or answered; each is asked once.
         denied: Regions whose safety question was answered with no.
+        doubts: Rules of the screen whose question was asked beside an answer; each is asked once.
         answers: How many questions were answered.
     """
 
@@ -118,6 +121,7 @@ class State:
     checking: str = ""
     checked: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     answers: int = 0
 
     @property
@@ -151,6 +155,7 @@ class State:
         return cls(**values)
 
 
+MAX_BUTTONS = 4
 # Key of a reply's `custom` object: what is kept of the conversation is deleted once the reply is given.
 ERASE = "erase"
 # Key of a reply's `custom` object: what was asked and not answered, in words of ours ({"why", "label", "introduced"}).

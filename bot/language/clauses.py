@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from spacy.tokens import Doc, Token
+from spacy.tokens import Doc, Span, Token
 
 # Words that open a question in English; grammar, not content.
 _OPENERS = frozenset(
@@ -23,8 +23,14 @@ def clauses(doc: Doc) -> list[str]:
             cuts.add(token.i)
     edges = [*sorted(cuts | {0}), len(doc)]
     texts = (doc[start:end] for start, end in pairwise(edges))
-    long_enough = [span.text.strip(" ,.;:-") for span in texts if sum(t.is_alpha for t in span) >= MIN_TOKENS]
+    long_enough = [span.text.strip(" ,.;:-") for span in texts if _says_something(span)]
     return long_enough or [doc.text]
+
+
+def _says_something(span: Span) -> bool:
+    """Tells whether a clause is long enough to mean something; one word and a question mark do ("... Heat?")."""
+    words = sum(token.is_alpha for token in span)
+    return words >= MIN_TOKENS or (words == 1 and any(token.text == "?" for token in span))
 
 
 def _opens_question(token: Token) -> bool:

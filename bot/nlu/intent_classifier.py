@@ -22,7 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from spacy.tokens import Doc
 
-from bot.core.questions import Guess, questions
+from bot.core.questions import QUESTION, Guess, questions
 from bot.core.turn import CUE, NOT_COVERED, TOPIC
 from bot.knowledge.vocabulary import reading_digest
 from bot.language.clauses import clauses
@@ -34,6 +34,9 @@ from bot.nlu.language_reader import DOC
 # The key under which the action server finds the intents of all questions in a message.
 QUESTIONS = "questions"
 RANKING = "intent_ranking"
+# The key for whether a clause takes an alarm back ("no that was years ago. Do strokes leave spasms?"), and how sure it
+# must be: a wrong one would end an emergency.
+TAKES_BACK, FALSE_ALARM, SURE = "takes_back", "false_alarm", 0.6
 # Of these kinds of mention it matters which one it is; of body parts and the like only that there is one.
 _TELLING = frozenset({TOPIC, CUE, NOT_COVERED})
 # The intent of a message without words; FallbackClassifier sets the same when unsure.
@@ -152,19 +155,29 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
                 message.set(QUESTIONS, [NOTHING], add_to_output=True)
                 continue
             whole = self._guesses([text], [doc], embedding)[0]
-            ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in whole]
+            parts = self._parts(doc)
+            asked = questions(whole[0], parts, len(doc))
+            # A question in what is none as a whole decides what is done, so it leads the ranking, from which Rasa's SDK
+            # takes the intent.
+            first = max((part for part in parts if part.intent == asked[0]), key=_confidence, default=whole[0])
+            kept = whole[0].intent in asked or whole[0].intent.startswith(QUESTION)
+            led = whole if kept else [first, *(g for g in whole if g.intent != first.intent)]
+            ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in led]
             message.set(INTENT, ranking[0], add_to_output=True)
             message.set(RANKING, ranking[: self._config["ranking_length"]], add_to_output=True)
-            message.set(QUESTIONS, list(self._questions(doc, whole)), add_to_output=True)
+            message.set(QUESTIONS, list(asked), add_to_output=True)
+            taken_back = any(part.intent == FALSE_ALARM and part.confidence >= SURE for part in parts)
+            message.set(TAKES_BACK, taken_back, add_to_output=True)
         return messages
 
-    def _questions(self, doc: Doc, whole: List[Guess]) -> tuple[str, ...]:
+    def _parts(self, doc: Doc) -> List[Guess]:
+        """Gives the best guess for each clause of a message that has several."""
         parts = clauses(doc)
         if len(parts) < 2:
-            return (whole[0].intent,)
+            return []
         docs = [read(part) for part in parts]
         guesses = self._guesses(parts, docs, self._encoder.encode([respelled(part) for part in docs]))
-        return questions(whole[0], [guess[0] for guess in guesses], len(doc))
+        return [guess[0] for guess in guesses]
 
     def _guesses(self, texts: List[str], docs: List[Doc], embeddings: np.ndarray) -> List[List[Guess]]:
         """Gives for each text all intents, likeliest first."""
@@ -182,6 +195,10 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
         kinds = {mention.kind for mention in found}
         which = {f"{mention.kind}|{mention.id}" for mention in found if mention.kind in _TELLING}
         return dict.fromkeys((*kinds, *which), float(self._config["concepts"]))
+
+
+def _confidence(guess: Guess) -> float:
+    return guess.confidence
 
 
 def _embedding(message: Message) -> np.ndarray:

@@ -19,6 +19,8 @@ from bot.language.safety import load_reader
 # The key under which the verdict travels to the gate and to the action server.
 SAFETY = "safety"
 RULE, REPLY, FIRM = "rule", "reply", "firm"
+# A question that need not hold back the answer: both are said.
+BESIDE = "beside"
 # Whether the message denies some sign of danger: what is denied need not be asked about.
 DENIED_SIGNS = "denied_signs"
 # The verdict when the screen itself failed: the gate then answers cautiously.

@@ -169,3 +169,39 @@ async def test_change_of_country_asks_which(executor):
     result = await run(executor, "action_set_country", "set_country")
     titles = [button["title"] for button in result["responses"][0]["buttons"]]
     assert "Ireland" in titles and "somewhere else" not in titles
+
+
+CALM = {"dialogue": State(goals=("causes",), answers=1).to_json()}
+
+
+@pytest.mark.parametrize(
+    ("rule", "extra", "entities", "before", "beside"),
+    [
+        ("dvt", {"beside": "beside"}, [("body_part", "calf")], {}, True),
+        ("learned-screen", {}, [], CALM, True),
+        ("learned-screen", {}, [("body_part", "chest")], CALM, False),
+        ("learned-screen", {}, [], {}, False),
+    ],
+)
+async def test_only_small_doubts_and_fragments_in_mid_talk_are_asked_beside_the_answer(
+    executor, rule, extra, entities, before, beside
+):
+    question = {"rule": rule, "reply": "check-any", **extra}
+    result = await run(executor, "action_answer", "ask_causes", entities, slots=before, question=question)
+    (message,) = result["responses"]
+    if beside:
+        assert message["custom"]["kind"] == "answer" and message["custom"]["safety_question"] == "any"
+    else:
+        assert message["response"] == "utter_red_flag"
+
+
+@pytest.mark.parametrize(
+    ("intent", "entities", "said"), [("ask_treatment", [], False), ("ask_treatment", [("cue", "denies_signs")], True)]
+)
+async def test_an_emergency_that_stands_holds_back_self_care_unless_signs_are_denied(executor, intent, entities, said):
+    talk = State(body_parts=("calf",), checked=("calf",)).to_json()
+    standing = {"safety_reply": "emergency-now", "safety_rule": "learned-screen", "dialogue": talk}
+    result = await run(executor, "action_answer", intent, entities, slots=standing)
+    (message,) = result["responses"]
+    assert ("still stands" in (message.get("text") or "")) is said
+    assert (message.get("response") == "utter_red_flag") is not said

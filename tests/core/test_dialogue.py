@@ -267,3 +267,85 @@ def test_what_the_documents_do_not_answer_is_noted_for_the_editor(setting: Setti
     assert reply.custom()["unserved"]["label"] == "foam roller?" and reply.kind == "answer"
     reply, _ = d.ask(turn("ask_treatment"), State(), setting)
     assert "unserved" not in reply.custom()
+
+
+def test_what_else_is_asked_after_taking_an_alarm_back_is_answered(setting: Setting):
+    asked = turn("ask_causes", body_part="calf")
+    reply, _ = d.stand_down(asked, turn("red_flag", body_part="face"), State(), setting)
+    assert reply.body_part == "calf" and "ask_causes" in reply.intents
+
+
+def test_false_alarm_without_an_alarm_is_the_next_best_guess(setting: Setting):
+    _, state = d.ask(turn("ask_causes", body_part="calf"), State(), setting)
+    heard = replace(turn("false_alarm"), guesses=("false_alarm", "ask_prevention"))
+    reply, _ = d.no_alarm(heard, state, setting)
+    assert reply.intents == ("ask_prevention",) and reply.kind == "answer"
+
+
+def test_false_alarm_answers_an_open_safety_question(setting: Setting):
+    _, state = d.ask(turn("describe_problem", body_part="back"), State(), setting)
+    _, after = d.no_alarm(replace(turn("false_alarm"), guesses=("false_alarm", "ask_causes")), state, setting)
+    assert state.checking == "back" and after.denied == ("back",)
+
+
+@pytest.mark.parametrize("move", [d.inform, d.negative_feedback, d.fallback])
+def test_the_first_one_is_taken_up_whatever_it_was_taken_for(move, setting: Setting):
+    _, state = d.ask(turn("ask_causes", body_part="calf"), State(), setting)
+    reply, _ = move(turn("inform", ordinal="1"), state, setting)
+    assert reply.facts and K.topics[K.facts[state.listed[0]].topic].name in reply.text
+
+
+def test_a_detail_that_changes_nothing_goes_on_where_the_talk_was(setting: Setting):
+    _, state = d.ask(turn("ask_treatment", body_part="calf"), State(), setting)
+    reply, _ = d.inform(turn("inform"), state, setting)
+    assert reply.kind == "answer" and set(reply.facts) - set(state.said)
+
+
+def test_an_illness_that_is_named_is_taken_up(setting: Setting):
+    reply, _ = d.inform(turn("inform", condition="diabetes"), State(goals=("causes",)), setting)
+    assert any("diabetes" in K.facts[fact].conditions for fact in reply.facts)
+
+
+@pytest.mark.parametrize("move", [d.inform, d.deny])
+def test_what_is_not_wanted_brings_something_else(move, setting: Setting):
+    _, state = d.ask(turn("ask_treatment", body_part="calf"), State(), setting)
+    reply, _ = move(turn("deny", cue="set_aside"), replace(state, checking=""), setting)
+    assert reply.kind == "answer" and reply.facts
+
+
+def test_does_it_help_there_too_keeps_the_subject_for_another_place(setting: Setting):
+    _, state = d.ask(turn("ask_treatment", body_part="back", topic="massage"), State(), setting)
+    moved = turn("ask_treatment", body_part="calf")
+    back_reference = turn("ask_treatment", body_part="calf", cue="refers_back")
+    kept, _ = d.ask(back_reference, state, setting)
+    other, _ = d.ask(moved, state, setting)
+    assert topics(kept) == {"massage"} and topics(other) != {"massage"}
+
+
+def test_how_much_after_drinks_is_no_dose(setting: Setting):
+    _, state = d.ask(turn("ask_hydration_or_diet"), State(), setting)
+    reply, _ = d.decline(turn("ask_personal_medical_decision", cue="how_much"), state, setting)
+    assert reply.kind == "answer" and "do not cover" in reply.text
+    tablets, _ = d.decline(turn("ask_personal_medical_decision", cue="how_much", medicine="ibuprofen"), state, setting)
+    assert tablets.kind == "decline"
+
+
+def test_a_word_that_was_explained_is_what_the_next_question_is_about(setting: Setting):
+    _, state = d.meaning(turn("ask_meaning", term="dystonia"), State(), setting)
+    reply, _ = d.ask(turn("ask_about_spasms"), state, setting)
+    assert any("dystonia" in K.facts[fact].conditions or "dystonia" in fact for fact in reply.facts)
+
+
+def test_a_medicine_that_is_asked_about_is_named_in_the_answer(setting: Setting):
+    reply, _ = d.ask(turn("ask_medication", medicine="ibuprofen", body_part="back"), State(), setting)
+    assert "ibuprofen" in reply.text.lower()
+
+
+def test_is_it_kept_is_answered_on_privacy(setting: Setting):
+    reply, _ = d.small_talk(turn("bot_challenge", cue="privacy"), State(), setting)
+    assert "delete" in reply.text
+
+
+def test_why_not_after_a_declined_question_is_declined_again(setting: Setting):
+    _, state = d.decline(turn("ask_personal_medical_decision"), State(), setting)
+    assert d.why_asking(turn("ask_why_asking"), state, setting)[0].kind == "decline"
