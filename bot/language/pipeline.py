@@ -10,6 +10,7 @@ No model is downloaded, and a message takes well under a millisecond. (No postpo
 this module: spaCy evaluates the factories' signatures.)
 """
 
+import unicodedata
 from functools import lru_cache
 from typing import Union
 
@@ -111,6 +112,17 @@ def respelled(doc: Union[Doc, Span]) -> str:
 def plain(doc: Union[Doc, Span]) -> str:
     """Gives a text as the sentence encoders read it: corrected, in lower case."""
     return respelled(doc).lower()
+
+
+def symbols_named(text: str) -> str:
+    """Gives the Unicode names of a wordless message's symbols ("thumbs up sign"), or the text itself.
+
+    The encoder has no vector for most of them: a raised thumb, a lowered one and a pizza were the same to it. Beside
+    words they are left as they are, since a face says less than the words do.
+    """
+    symbols = [char for char in text if unicodedata.category(char) == "So"]
+    wordless = symbols and not any(char.isalnum() for char in text)
+    return " ".join(unicodedata.name(char, "").lower() for char in symbols) if wordless else text
 
 
 def _respelled(token: Token) -> str:

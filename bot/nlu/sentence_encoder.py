@@ -18,7 +18,7 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.knowledge.vocabulary import reading_digest
 from bot.language.encoder import WEIGHTS_SHA256, load_encoder
-from bot.language.pipeline import read, respelled
+from bot.language.pipeline import read, respelled, symbols_named
 from bot.nlu.language_reader import DOC
 
 
@@ -67,10 +67,11 @@ class SentenceEmbedder(DenseFeaturizer, GraphComponent):
         return training_data
 
     def process(self, messages: List[Message]) -> List[Message]:
-        """Embeds the spelling-corrected text of each message."""
+        """Embeds the spelling-corrected text of each message; a message of symbols alone is read by their names."""
         spoken = [message for message in messages if message.get(TEXT)]
         docs = (message.get(DOC) for message in spoken)
-        texts = [respelled(d if d is not None else read(m.get(TEXT))) for d, m in zip(docs, spoken, strict=True)]
+        read_as = (respelled(d if d is not None else read(m.get(TEXT))) for d, m in zip(docs, spoken, strict=True))
+        texts = [symbols_named(text) for text in read_as]
         if texts:
             for message, vector in zip(spoken, self._encoder.encode(texts), strict=True):
                 self._add(message, vector.reshape(1, -1))

@@ -68,6 +68,17 @@ def test_embedder_reads_through_misspellings(storage, context):
     assert right @ wrong > 0.95 > right @ other
 
 
+def test_embedder_tells_symbols_apart(storage, context):
+    def vector(text):
+        return understood(text, storage, context).get_dense_features("text")[1].features[0]
+
+    assert vector("👍") @ vector("👍🏽👍") > 0.9 > vector("👍") @ vector("🍕")
+    assert vector("👍") @ vector("thumbs up sign") > 0.99
+    # Beside words a symbol changes nothing; one without a name, or none at all, does no harm.
+    assert np.isclose(vector("my calf hurts 😭") @ vector("my calf hurts 🍕"), 1, atol=1e-4)
+    assert np.isfinite(vector("\U0001fbfa")).all()
+
+
 def test_extractor_keeps_what_others_found(storage, context):
     message = Message(data={"text": "my tummy", "entities": [{"entity": "other", "value": "x"}]})
     create(LanguageReader, storage, context).process([message])
@@ -161,3 +172,12 @@ def test_other_languages_are_told_from_misspelt_english(parse, text, language):
     result = parse(text)
     assert result.get("foreign_language") == language
     assert (result["intent"]["name"] == "nlu_fallback") == (language is not None)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [("👍🏽", "affirm"), ("👎🏼", "deny"), ("👋🏻", "greet"), ("🙏🏾🙏🏾", "thank"), ("🍕", "out_of_scope")],
+)
+def test_a_message_of_symbols_alone_is_understood(parse, text, intent):
+    assert parse(text)["intent"]["name"] == intent
