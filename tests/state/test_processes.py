@@ -18,16 +18,15 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import servers
 from processes import child
-from servers import PASSWORD, Server
 from sqlalchemy import create_engine, text
 
-from bot.evaluation.live import LiveBot, free_port, live_bot
+from bot.evaluation import servers
+from bot.evaluation.live import LiveBot, free_port
+from bot.evaluation.servers import PASSWORD, Server
 from bot.feedback import Count, Feedback
 from bot.train import ROOT
 from tests.web.harness import Visitor, visitor
@@ -36,15 +35,8 @@ pytestmark = [pytest.mark.server, pytest.mark.model]
 CHEST = "crushing chest pain and my left arm is numb"
 
 
-@dataclass
-class Cluster:
+class Cluster(servers.Cluster):
     """Two bots, what they share, and what is in front of them."""
-
-    bots: list[LiveBot]
-    url: str
-    tls_port: int
-    postgres: Server
-    redis: Server
 
     def rows(self, sender: str) -> list[tuple[str, str | None]]:
         """The types and texts of a conversation's stored events."""
@@ -64,21 +56,12 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(model: str, postgres: Server, redis: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    environment = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
     with ExitStack() as stack:
-        with ThreadPoolExecutor() as pool:
-            folders = [tmp_path_factory.mktemp(name) for name in ("one", "two")]
-            runs = [live_bot(folder, **environment) for folder in folders]
-            bots = [future.result() for future in [pool.submit(stack.enter_context, run) for run in runs]]
-        port, tls_port = free_port(), free_port()
         try:
-            tls = servers.certificate(tmp_path_factory.mktemp("tls"))
-            addresses = [bot.url.removeprefix("http://") for bot in bots]
-            configuration = servers.deployed_nginx(addresses, port, tls_port, tls)
-            proxy = stack.enter_context(servers.nginx(configuration, port))
+            running = stack.enter_context(servers.cluster(tmp_path_factory.mktemp("cluster"), postgres, redis))
         except servers.NotInstalled as error:
             pytest.skip(str(error))
-        yield Cluster(bots, proxy.url, tls_port, postgres, redis)
+        yield Cluster(**vars(running))
 
 
 @asynccontextmanager

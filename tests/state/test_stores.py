@@ -14,7 +14,6 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
-from servers import PASSWORD, Server
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
@@ -23,6 +22,7 @@ from bot.channels.sessions import read_key
 from bot.core.turn import ERASE
 from bot.database import check_database
 from bot.errors import ConfigError
+from bot.evaluation.servers import PASSWORD, Server
 from bot.feedback import Count, Feedback, Vote
 from bot.lock_store import ConversationLocks
 from bot.retention import DAY_SECONDS, SESSION_SECONDS
