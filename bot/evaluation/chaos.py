@@ -28,7 +28,7 @@ from typing import Any
 
 from bot.chat import healthy
 from bot.evaluation import harms, servers, stored
-from bot.evaluation.harms import Target, adjustable_clock
+from bot.evaluation.harms import CLOCK, Target, adjustable_clock
 from bot.evaluation.live import live_bot
 from bot.evaluation.visitors import Sent, Visitor, visitor
 from bot.knowledge.loader import load_knowledge
@@ -233,9 +233,8 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 def one_bot(folder: Path, disk: Path | None) -> Iterator[Target]:
     """One bot with a file as its database."""
     state = disk or folder
-    clock = adjustable_clock(folder)
-    with live_bot(state, **clock) as bot:
-        yield Target(bot.url, [bot], f"sqlite:///{state}/conversations.db", disk, clocks=bool(clock))
+    with live_bot(state, **adjustable_clock(folder)) as bot:
+        yield Target(bot.url, [bot], f"sqlite:///{state}/conversations.db", [folder / CLOCK], disk)
 
 
 @contextmanager
@@ -251,7 +250,8 @@ def cluster(folder: Path, disk: Path | None) -> Iterator[Target]:
         )
         stack.enter_context(servers.kept_running(postgres, redis, running.proxy))
         parts = {"postgres": postgres, "redis": redis, "nginx": running.proxy}
-        yield Target(running.url, running.bots, postgres.url, disk, parts, clocks=bool(adjustable_clock(folder)))
+        clocks = [bot.log.parent / CLOCK for bot in running.bots]
+        yield Target(running.url, running.bots, postgres.url, clocks, disk, parts)
 
 
 def is_clean(found: Mapping[str, Any]) -> bool:
@@ -323,8 +323,6 @@ def main() -> int:
         wanted = can if chosen.harms is None else [each for each in chosen.harms.split(",") if each]
         for missing in set(wanted) - set(can):
             parser.error(f"{missing} is not possible here; these are: {', '.join(can)}")
-        if not target.clocks:
-            print("clock-jump is left out: it needs libfaketime (Debian: faketime)", file=sys.stderr)
         found = asyncio.run(run(target, chosen.rate, chosen.minutes, chosen.pause, wanted))
     found |= {"setting": name, "rate": chosen.rate, "minutes": chosen.minutes, "machine": machine()}
     found["when"] = f"{when:%Y-%m-%d %H:%M} UTC"

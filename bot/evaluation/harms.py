@@ -38,34 +38,27 @@ class Target:
         url: Where people reach it.
         bots: The bots.
         database: Address of the database of conversations.
+        clocks: Files that the bots' clocks follow.
         disk: The small disk that it is on, or None if it is on the machine's own.
         servers: What bots share and what is in front of them, by name.
-        clocks: Whether the bots' clocks can be changed.
     """
 
     url: str
     bots: list[LiveBot]
     database: str
+    clocks: list[Path]
     disk: Path | None = None
     servers: dict[str, Server] = field(default_factory=dict)
-    clocks: bool = False
 
 
 Harm = Callable[[Target], Awaitable[None]]
 
 
 def adjustable_clock(folder: Path) -> dict[str, Any]:
-    """Gives the variables that make a process's clock follow a file of the folder; none without libfaketime."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-    if library is None:
-        return {}
-    (folder / CLOCK).write_text("+0")
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(folder / CLOCK),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
+    """Gives the variables that make a process's clock follow a file of the folder."""
+    (folder / CLOCK).write_text("0")
+    path = os.pathsep.join([str(Path(__file__).parent / "clock"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "CLOCK_FILE": str(folder / CLOCK)}
 
 
 def _signal_part(module: str, number: signal.Signals) -> Harm:
@@ -148,10 +141,10 @@ async def fill_disk(target: Target) -> None:
 
 async def jump_clock(target: Target) -> None:
     """Lets one bot's clock jump, and later back."""
-    clock = random.choice(target.bots).log.parent / CLOCK
-    clock.write_text(f"{random.choice('+-')}{JUMP_MINUTES}m")
+    clock = random.choice(target.clocks)
+    clock.write_text(f"{random.choice((-60, 60)) * JUMP_MINUTES}")
     await asyncio.sleep(2 * HELD_SECONDS)
-    clock.write_text("+0")
+    clock.write_text("0")
 
 
 _EITHER: dict[str, Harm] = {
@@ -178,7 +171,7 @@ TOGETHER = "two-together"
 def possible(target: Target) -> Iterator[str]:
     """Gives the names of the harms that can be done here."""
     for name in CLUSTER if target.servers else ALONE:
-        if (name != "full-disk" or target.disk) and (name != "clock-jump" or target.clocks):
+        if name != "full-disk" or target.disk:
             yield name
     yield TOGETHER
 

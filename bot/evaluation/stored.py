@@ -6,10 +6,12 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.database import open_engine
 from bot.evaluation.servers import program
@@ -63,10 +65,9 @@ def differences(url: str, seen: dict[str, list[Exchange]]) -> Counter[str]:
 
 def is_sound(url: str) -> bool:
     """Tells whether tables and indexes are whole, as the database's own check sees it."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        engine = open_engine(url)
-        with engine.connect() as connection:
+    if make_url(url).get_backend_name() == "sqlite":
+        with suppress(SQLAlchemyError), open_engine(url).connect() as connection:
             return bool(connection.execute(text("pragma integrity_check")).scalar() == "ok")
+        return False
     command = [program("pg_amcheck"), "--install-missing", "--heapallindexed", f"--maintenance-db={url}", url]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
