@@ -76,7 +76,8 @@ class ConversationStore(SQLTrackerStore):
         # quicker than the way to a thread.
         self._aside = self.engine.dialect.name != "sqlite"
         self._threads = ThreadPoolExecutor(CONNECTIONS, "database")
-        self._away_since: float | None = None
+        # Apart for reading and writing: a full disk can be read.
+        self._failing_since: dict[Callable[..., Any], float] = {}
         self._outbox = Outbox(self._insert)
         self._sweeper = Sweeper(self.engine, self.SQLEvent, self._delete)
         if retention_days is not None:
@@ -153,16 +154,16 @@ class ConversationStore(SQLTrackerStore):
         """Waits for a database that is away, but not longer than people wait, counted from when it went away."""
         while True:
             began = time.monotonic()
-            until = (self._away_since or began) + PATIENCE_SECONDS
+            until = min(self._failing_since.values(), default=began) + PATIENCE_SECONDS
             try:
                 done = await asyncio.wait_for(self._run(work, *args), max(until - began, TRY_SECONDS))
             except AWAY:
-                self._away_since = self._away_since or began
+                self._failing_since.setdefault(work, began)
                 if time.monotonic() + PAUSE_SECONDS > until:
                     raise
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
-                self._away_since = None
+                self._failing_since.pop(work, None)
                 return done
 
     def _insert(self, sender_id: str, batches: list[Batch]) -> None:

@@ -142,6 +142,7 @@ async def test_a_visitor_sends_again_what_a_bot_took_with_it_when_it_died(tmp_pa
 @pytest.mark.model
 async def test_a_short_chaos_loses_nothing(bot: LiveBot, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(harms, "HELD_SECONDS", 1.0)
+    monkeypatch.setattr(chaos, "PEOPLE_PER_RATE", 4)
     target = Target(bot.url, [bot], f"sqlite:///{bot.log.parent}/conversations.db", [])
     found = await chaos.run(target, rate=4, minutes=0.15, pause=2, names=["kill-actions", "slow-store"])
     assert chaos.is_clean(found) and found["messages"] > 20

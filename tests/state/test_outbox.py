@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,11 +35,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def store(postgres: Server) -> ConversationStore:
+def store(postgres: Server) -> Iterator[ConversationStore]:
     store = ConversationStore(Domain.from_yaml(SLOTS), postgres.url)
+    yield store
     with store.engine.begin() as connection:
         connection.execute(text("delete from events"))
-    return store
 
 
 async def turn(store: ConversationStore, words: str, place: str | None = None) -> DialogueStateTracker:

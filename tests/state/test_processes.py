@@ -21,6 +21,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import socketio.exceptions
 from processes import child
 from sqlalchemy import create_engine, text
 
@@ -192,6 +193,16 @@ def test_the_proxy_speaks_tls_and_passes_on_only_what_visitors_need(cluster: Clu
             urllib.request.urlopen(cluster.url + path, timeout=10)
     with pytest.raises(urllib.error.HTTPError, match="413"):
         urllib.request.urlopen(cluster.url + "/chat/", b"x" * 100_000, timeout=10)
+
+
+async def test_the_proxy_names_the_visitor_and_the_site_to_sockets_too(cluster: Cluster):
+    """A browser names its page's origin, which must be the bot's own as the visitor sees it."""
+    async with visitor(cluster.url, Origin=cluster.url) as one:
+        await one.say("calf cramp")
+        assert await one.reply(20)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        async with visitor(cluster.url, Origin="https://elsewhere.example"):
+            raise AssertionError
 
 
 @pytest.mark.parametrize("server", ["redis", "postgres"])
