@@ -22,6 +22,7 @@ from weakref import WeakValueDictionary
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from bot.channels.limits import Bucket
 from bot.errors import ConfigError
@@ -184,7 +185,11 @@ class Shared:
         if self._redis is None or self._outage.lasts:
             return ALONE
         try:
-            return await command(self._redis)
+            try:
+                return await command(self._redis)
+            except (RedisTimeout, asyncio.TimeoutError):
+                # This process itself may have been busy, with its first turn for example: then the answer is there.
+                return await command(self._redis)
         except (RedisError, OSError, asyncio.TimeoutError) as error:
             self._outage.begin(error)
             return ALONE

@@ -20,9 +20,8 @@ class _SharedRooms(AsyncRedisManager):
             return
         try:
             await asyncio.wait_for(super()._publish(data), TIMEOUT_SECONDS)
-        except asyncio.TimeoutError as error:
+        except asyncio.TimeoutError:
             self.connected = False
-            self.outage.begin(error)
 
 
 def rooms(redis_url: str | None) -> AsyncManager:
