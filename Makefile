@@ -68,7 +68,7 @@ compare-nlu: setup-dev  ## NLU configurations and learning curves into docs/nlu-
 screen: setup-dev  ## Fit the learned screen on its examples and store the result (a quarter of an hour)
 	@$(PY) -m bot.nlu.screen_training
 
-chaos: setup-dev  ## Kill parts of the bot under load and count what people see (ARGS="--rate 20 --minutes 30 --disk")
+chaos: setup-dev  ## Kill parts under load and count what people see (ARGS="--cluster --rate 20 --minutes 30")
 	@$(PY) -m bot.evaluation.chaos $(ARGS)
 
 flood: setup-dev  ## Other people's waiting time while one address, or many, flood (ARGS="--seconds 20")

@@ -27,6 +27,11 @@ BATCH, PAUSE_SECONDS = 500, 0.05
 INDEX = "create index if not exists events_timestamp on events (timestamp)"
 
 
+def _ahead() -> float:
+    """Gives how far the clock is ahead of the time since the machine's start, sleep included where that is known."""
+    return time.time() - time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Sweeper:
     """A thread of its own, so that no turn waits; it starts when there is something to do."""
 
@@ -35,6 +40,7 @@ class Sweeper:
         self._engine, self._events, self._delete_one = engine, events, delete_one
         self._keep_seconds: float | None = None
         self._owed: dict[str, float] = {}
+        self._ahead = _ahead()
         self._thread: threading.Thread | None = None
 
     def keep_days(self, days: int) -> None:
@@ -48,8 +54,15 @@ class Sweeper:
         self._start()
 
     def sweep(self) -> int:
-        """Deletes what has expired, step by step, and gives the number of events."""
+        """Deletes what has expired, step by step, and gives the number of events.
+
+        If the clock was put forward since the start, everything may look expired: then nothing is deleted until the
+        next start, when whoever runs the bot has seen it in the log.
+        """
         if self._keep_seconds is None:
+            return 0
+        if _ahead() - self._ahead > SWEEP_SECONDS:
+            _log.error("the clock was put forward: nothing that expires is deleted until the next start")
             return 0
         old = select(self._events.id).where(self._events.timestamp < time.time() - self._keep_seconds).limit(BATCH)
         # Other processes sweep too: each takes rows that no other has.

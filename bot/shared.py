@@ -14,12 +14,15 @@ import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from weakref import WeakValueDictionary
 
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from bot.channels.limits import Bucket
 from bot.errors import ConfigError
@@ -72,6 +75,30 @@ return enough
 """
 
 
+@dataclass
+class Outage:
+    """Whether a Redis is left alone for now; everybody in this process who asks it shares one, and waits once."""
+
+    until: float = 0.0
+
+    @property
+    def lasts(self) -> bool:
+        """Tells whether it is left alone."""
+        return time.monotonic() < self.until
+
+    def begin(self, error: BaseException) -> None:
+        """Leaves it alone for a while."""
+        if not self.lasts:
+            _log.warning("Redis does not answer (%s): this process goes on alone", type(error).__name__)
+        self.until = time.monotonic() + LEFT_ALONE_SECONDS
+
+
+@cache
+def outage_of(url: str) -> Outage:
+    """Gives the outage of a Redis."""
+    return Outage()
+
+
 class Shared:
     """Locks, rates and notes."""
 
@@ -79,7 +106,7 @@ class Shared:
         """Keeps the address; nothing is opened before it is needed."""
         timeouts = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
         self._redis: Redis | None = Redis.from_url(url, decode_responses=True, **timeouts) if url else None
-        self._left_alone_until = 0.0
+        self._outage = outage_of(url) if url else Outage()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._notes: OrderedDict[str, tuple[float, Any]] = OrderedDict()
@@ -155,13 +182,16 @@ class Shared:
 
     async def _ask(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
         """Gives what Redis answers, or ALONE when it does not."""
-        if self._redis is None or time.monotonic() < self._left_alone_until:
+        if self._redis is None or self._outage.lasts:
             return ALONE
         try:
-            return await command(self._redis)
+            try:
+                return await command(self._redis)
+            except (RedisTimeout, asyncio.TimeoutError):
+                # This process itself may have been busy, with its first turn for example: then the answer is there.
+                return await command(self._redis)
         except (RedisError, OSError, asyncio.TimeoutError) as error:
-            self._left_alone_until = time.monotonic() + LEFT_ALONE_SECONDS
-            _log.warning("Redis does not answer (%s): this process goes on alone", type(error).__name__)
+            self._outage.begin(error)
             return ALONE
 
 

@@ -7,27 +7,37 @@ import itertools
 import json
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from rasa.core.brokers.broker import EventBroker
 from rasa.core.tracker_store import SQLTrackerStore
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import BotUttered, Event, SlotSet, UserUttered
+from rasa.shared.core.events import BotUttered, Event, SessionStarted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from sqlalchemy import delete, func, insert, or_
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Query, Session, sessionmaker
 
 from bot.core.turn import ERASE
-from bot.database import MEMORY, make_tables, open_engine, overwrite_log
+from bot.database import CONNECTIONS, MEMORY, make_tables, open_engine, overwrite_log
+from bot.outbox import Batch, Outbox, Row
 from bot.retention import INDEX, Sweeper
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-# Attribute of a tracker: how many of its events are stored. The conversation's lock keeps others from adding any.
-_STORED = "stored_events"
+# What a database raises that is away, slow or full.
+AWAY = (SQLAlchemyError, asyncio.TimeoutError)
+# People are answered within 10 seconds; up to PATIENCE_SECONDS of them may pass while the database is started again.
+# When it stays away, a turn waits no longer than TRY_SECONDS to find it still so.
+PATIENCE_SECONDS, TRY_SECONDS, PAUSE_SECONDS = 5.0, 1.0, 0.2
+# Attributes of a tracker: how many of its events are stored or about to be, and whether it was made without reading
+# what is stored. The conversation's lock keeps others from adding any.
+_STORED, _UNREAD = "stored_events", "unread"
 # A turn is given so many messages before it. What was said earlier stands in the slots, and reading, sending to the
 # action server and predicting from all of it would make each turn slower than the one before.
 RECENT_MESSAGES = 6
@@ -65,6 +75,10 @@ class ConversationStore(SQLTrackerStore):
         # PostgreSQL may be slow or away; other people's turns must not wait for that. A file on this machine is
         # quicker than the way to a thread.
         self._aside = self.engine.dialect.name != "sqlite"
+        self._threads = ThreadPoolExecutor(CONNECTIONS, "database")
+        # Apart for reading and writing: a full disk can be read.
+        self._failing_since: dict[Callable[..., Any], float] = {}
+        self._outbox = Outbox(self._insert)
         self._sweeper = Sweeper(self.engine, self.SQLEvent, self._delete)
         if retention_days is not None:
             self._sweeper.keep_days(int(retention_days))
@@ -74,64 +88,116 @@ class ConversationStore(SQLTrackerStore):
         """Stores the events of the turn in one statement (the parent sends one for each).
 
         A conversation whose last reply says that it is deleted is deleted, whatever the channel. The reply is made and
-        does not depend on what fails here: a deletion is then tried again, and the events of the turn are lost. Rasa
-        would put them into a memory that nothing ever reads or empties.
+        does not depend on what fails here: what the database does not take in time is stored, or deleted, later.
         """
         await self.stream_events(tracker)
+        sender_id = tracker.sender_id
         try:
             if _erased(tracker):
-                return await self.erase(tracker.sender_id)
-            await self._run(self._append, tracker)
-        except SQLAlchemyError as error:
-            _log.error("a turn was not stored: %s", type(error).__name__)
+                return await self.erase(sender_id)
+            if rows := [_row(sender_id, event) for event in _new_events(tracker)]:
+                self._outbox.add(sender_id, Batch(rows, unread=getattr(tracker, _UNREAD, False)))
+                await self._patiently(self._outbox.flush, sender_id)
+        except AWAY as error:
+            _log.error("a turn is not stored yet: %s", type(error).__name__)
             if _erased(tracker):
-                self._sweeper.delete_later(tracker.sender_id)
+                self._sweeper.delete_later(sender_id)
+        finally:  # also when the turn is given up meanwhile
+            setattr(tracker, _STORED, len(tracker.events))
+            if self._outbox.batches(sender_id):
+                self._outbox.try_later()
 
     async def erase(self, sender_id: str) -> None:
         """Deletes all that is stored of one conversation."""
         await self._run(self._delete, sender_id)
 
     def _delete(self, sender_id: str, until: float = math.inf) -> None:
+        self._outbox.drop(sender_id)
         with self.session_scope() as session:
             rows = self.SQLEvent.sender_id == sender_id, self.SQLEvent.timestamp <= until
             session.execute(delete(self.SQLEvent).where(*rows))
             session.commit()
         overwrite_log(self.engine)
 
-    async def _run(self, work: Callable[..., _Result], *args: Any) -> _Result:
-        return await asyncio.to_thread(work, *args) if self._aside else work(*args)
+    async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
+        """Reads a conversation (see parent); if it cannot be read in time, what is not stored yet has to do."""
+        try:
+            return await super().retrieve(sender_id)
+        except AWAY as error:
+            _log.error("a conversation could not be read: %s", type(error).__name__)
+        rows = [row for batch in self._outbox.batches(sender_id) for row in batch.rows]
+        tracker = self._tracker(sender_id, [row["data"] for row in rows])
+        setattr(tracker, _UNREAD, True)
+        return tracker
 
-    def _append(self, tracker: DialogueStateTracker) -> None:
-        with self.session_scope() as session:
-            rows = [self._row(tracker.sender_id, event) for event in self._additional_events(session, tracker)]
-            if rows:
-                session.execute(insert(self.SQLEvent), rows)
-                session.commit()
-        setattr(tracker, _STORED, len(tracker.events))
-
-    def _row(self, sender_id: str, event: Event) -> dict[str, Any]:
-        data = event.as_dict()
-        return {
-            "sender_id": sender_id,
-            "type_name": event.type_name,
-            "timestamp": data.get("timestamp"),
-            "intent_name": data.get("parse_data", {}).get("intent", {}).get("name"),
-            "action_name": data.get("name"),
-            "data": json.dumps(data),
-        }
+    async def exists(self, conversation_id: str) -> bool:
+        """Tells whether a conversation is stored; what the database raises is raised, and at once."""
+        return bool(await self._run(self._events, conversation_id, False))
 
     async def _retrieve(self, sender_id: str, fetch_events_from_all_sessions: bool) -> DialogueStateTracker | None:
-        """Reads a conversation (see parent) and remembers how many events are stored."""
-        events = await self._run(self._events, sender_id, fetch_events_from_all_sessions)
-        if not events:
-            return None
-        tracker = DialogueStateTracker.from_dict(sender_id, events, self.domain.slots)
+        """Reads a conversation (see parent)."""
+        events = await self._patiently(self._events, sender_id, fetch_events_from_all_sessions)
+        return self._tracker(sender_id, events) if events else None
+
+    def _tracker(self, sender_id: str, events: list[str]) -> DialogueStateTracker:
+        """Makes a tracker that remembers how many of its events need not be stored again."""
+        tracker = DialogueStateTracker.from_dict(sender_id, [json.loads(event) for event in events], self.domain.slots)
         setattr(tracker, _STORED, len(tracker.events))
         return tracker
 
-    def _events(self, sender_id: str, fetch_events_from_all_sessions: bool) -> list[dict[str, Any]]:
+    async def _run(self, work: Callable[..., _Result], *args: Any) -> _Result:
+        if not self._aside:
+            return work(*args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+    async def _patiently(self, work: Callable[..., _Result], *args: Any) -> _Result:
+        """Waits for a database that is away, but not longer than people wait, counted from when it went away."""
+        while True:
+            began = time.monotonic()
+            until = min(self._failing_since.values(), default=began) + PATIENCE_SECONDS
+            try:
+                done = await asyncio.wait_for(self._run(work, *args), max(until - began, TRY_SECONDS))
+            except AWAY:
+                self._failing_since.setdefault(work, began)
+                if time.monotonic() + PAUSE_SECONDS > until:
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                self._failing_since.pop(work, None)
+                return done
+
+    def _insert(self, sender_id: str, batches: list[Batch]) -> None:
+        """Stores turns, all or none."""
+        with self.session_scope() as session:
+            known = any(batch.unread for batch in batches) and self._knows(session, sender_id)
+            rows: list[Row] = []
+            for batch in batches:
+                fitting = _fitting(batch, known)
+                if fitting and not (batch.tried and self._holds(session, fitting[0])):
+                    rows += fitting
+            for batch in batches:
+                batch.tried = True
+            try:
+                if rows:
+                    session.execute(insert(self.SQLEvent), rows)
+                    session.commit()
+            except (DataError, IntegrityError) as error:
+                _log.error("a turn cannot be stored: %s", type(error).__name__)  # and never could
+
+    def _knows(self, session: Session, sender_id: str) -> bool:
+        return session.query(self.SQLEvent.id).filter(self.SQLEvent.sender_id == sender_id).first() is not None
+
+    def _holds(self, session: Session, row: Row) -> bool:
+        stored = self.SQLEvent
+        found = session.query(stored.id).filter(stored.sender_id == row["sender_id"], stored.data == row["data"])
+        return found.first() is not None
+
+    def _events(self, sender_id: str, fetch_events_from_all_sessions: bool) -> list[str]:
         """Gives all events, or for a turn the session's last ones, before them the slots as they were then."""
         stored = self.SQLEvent
+        with suppress(*AWAY):
+            self._outbox.flush(sender_id)
+        owed = self._outbox.batches(sender_id)
         with self.session_scope() as session:
             query = self._event_query(session, sender_id, fetch_events_from_all_sessions).with_entities(stored.data)
             if not fetch_events_from_all_sessions and (first := self._first_recent(session, sender_id)):
@@ -139,7 +205,19 @@ class ConversationStore(SQLTrackerStore):
                 # What an event of a slot names as its action is the slot.
                 latest = earlier.group_by(stored.action_name).with_entities(func.max(stored.id))
                 query = query.filter(or_(stored.id >= first, stored.id.in_([id_ for (id_,) in latest])))
-            return [json.loads(data) for (data,) in query]
+            events = [data for (data,) in query]
+        return events + [row["data"] for batch in owed for row in _fitting(batch, bool(events))]
+
+    def _event_query(self, session: Session, sender_id: str, fetch_events_from_all_sessions: bool) -> Query:
+        """Finds the session's events by their order; the parent does by their times, which a clock can turn around."""
+        stored = self.SQLEvent
+        query = session.query(stored).filter(stored.sender_id == sender_id)
+        if not fetch_events_from_all_sessions:
+            starts = session.query(func.max(stored.id)).filter(
+                stored.sender_id == sender_id, stored.type_name == SessionStarted.type_name
+            )
+            query = query.filter(stored.id >= func.coalesce(starts.scalar_subquery(), 0))
+        return query.order_by(stored.id)
 
     def _first_recent(self, session: Session, sender_id: str) -> int | None:
         """Gives the id of the first recent message, or None if there are not more than the recent ones."""
@@ -149,13 +227,32 @@ class ConversationStore(SQLTrackerStore):
         )
         return messages.order_by(stored.id.desc()).offset(RECENT_MESSAGES - 1).limit(1).scalar()
 
-    def _additional_events(self, session: Session, tracker: DialogueStateTracker) -> Iterator[Event]:
-        """Gives the events that are not stored yet; they are counted only if the tracker was made elsewhere."""
-        count = getattr(tracker, _STORED, None)
-        if count is None:
-            stored = self._event_query(session, tracker.sender_id, fetch_events_from_all_sessions=False)
-            count = stored.with_entities(self.SQLEvent.id).order_by(None).count()
-        return itertools.islice(tracker.events, count, None)
+
+def _new_events(tracker: DialogueStateTracker) -> Iterator[Event]:
+    return itertools.islice(tracker.events, getattr(tracker, _STORED, 0), None)
+
+
+def _row(sender_id: str, event: Event) -> Row:
+    data = event.as_dict()
+    return {
+        "sender_id": sender_id,
+        "type_name": event.type_name,
+        "timestamp": data.get("timestamp"),
+        "intent_name": data.get("parse_data", {}).get("intent", {}).get("name"),
+        "action_name": data.get("name"),
+        "data": json.dumps(data),
+    }
+
+
+def _fitting(batch: Batch, known: bool) -> list[Row]:
+    """Gives the rows of a turn that fit after what is stored.
+
+    A turn that was answered without knowing it would begin the conversation anew, and overwrite its slots.
+    """
+    if not (batch.unread and known):
+        return batch.rows
+    said = itertools.dropwhile(lambda row: row["type_name"] != UserUttered.type_name, batch.rows)
+    return [row for row in said if row["type_name"] != SlotSet.type_name]
 
 
 def _erased(tracker: DialogueStateTracker) -> bool:

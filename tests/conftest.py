@@ -18,12 +18,12 @@ os.environ.update(QUIET)
 os.environ.setdefault("STATE_FOLDER", tempfile.mkdtemp(prefix="state-"))
 
 import messengers
-import servers
 from gateway import Gateway
 from synapse import NotInstallable, Synapse, running_synapse
 from telegram_api import TelegramApi
 
 from bot.core.answering import Setting
+from bot.evaluation import servers
 from bot.evaluation.live import LiveBot, live_bot
 from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.train import ROOT
@@ -81,7 +81,7 @@ def postgres() -> Iterator[servers.Server]:
     """A real PostgreSQL."""
     with ExitStack() as stack:
         try:
-            yield stack.enter_context(servers.postgres())
+            yield stack.enter_context(servers.postgres("fsync=off"))
         except servers.NotInstalled as error:
             pytest.skip(str(error))
 

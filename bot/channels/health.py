@@ -12,7 +12,7 @@ from sanic import Blueprint, response
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from bot.channels.turns import OnNewMessage
+from bot.channels.turns import OnNewMessage, store_of
 from bot.knowledge.loader import load_knowledge
 
 TIMEOUT_SECONDS = 2.0
@@ -71,7 +71,7 @@ async def _actions_up() -> bool:
 
 async def _store_up(agent: Any) -> bool:
     try:
-        await asyncio.wait_for(agent.tracker_store.exists(PROBE), TIMEOUT_SECONDS)
+        await asyncio.wait_for(store_of(agent).exists(PROBE), TIMEOUT_SECONDS)
     except Exception:  # whatever the store's driver raises means that it does not answer
         return False
     return True

@@ -111,12 +111,17 @@ async def _run(on_new_message: OnNewMessage, message: UserMessage, address: Opti
     return None
 
 
-async def erase(agent: Any, sender: str) -> None:
-    """Deletes a conversation from the store; `agent` is Rasa's (`request.app.ctx.agent`)."""
+def store_of(agent: Any) -> ConversationStore:
+    """Gives our store; Rasa wraps it into one that hides its errors. `agent` is Rasa's (`request.app.ctx.agent`)."""
     store = agent.tracker_store
     while not isinstance(store, ConversationStore):
-        store = store._tracker_store  # Rasa wraps the store of endpoints.yml
-    await store.erase(sender)
+        store = store._tracker_store
+    return store
+
+
+async def erase(agent: Any, sender: str) -> None:
+    """Deletes a conversation from the store."""
+    await store_of(agent).erase(sender)
 
 
 def failure(sender: str, phrase: str = "failure") -> List[Dict[str, Any]]:

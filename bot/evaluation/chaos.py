@@ -1,8 +1,8 @@
 """The bot under load while its parts are killed: `make chaos` (`python -m bot.evaluation.chaos --help`).
 
-People write at a steady rate. At random moments a part is killed or made to hang, the store is locked, the disk fills
-up. Counted is what each person saw. Somebody whose client cannot reach the bot is told so by the client (the widget
-shows the emergency number then); that counts as `unreachable`, apart from the bot's own sentence (`apology`).
+People write at a steady rate, over the widget's socket. At random moments something is killed, made to hang or full
+(`harms.py`). Counted is what each person saw within the time that people wait. At the end each is asked something that
+only a bot knows which remembers them, and what they saw is compared with what is stored.
 """
 
 from __future__ import annotations
@@ -11,45 +11,56 @@ import argparse
 import asyncio
 import json
 import os
+import platform
 import random
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
-from bot.evaluation.live import LiveBot, live_bot
-from bot.evaluation.processes import of_module
+from bot.chat import healthy
+from bot.evaluation import harms, servers, stored
+from bot.evaluation.harms import CLOCK, Target, adjustable_clock
+from bot.evaluation.live import live_bot
+from bot.evaluation.visitors import Sent, Visitor, visitor
 from bot.knowledge.loader import load_knowledge
-from bot.train import current_model
+from bot.train import ROOT, current_model
 
+PAGE = ROOT / "docs" / "chaos.md"
 PATIENCE_SECONDS = 10.0
-RETRY_SECONDS = 0.5
-HELD_SECONDS = 4.0
-DISK_MB = 24
+WELL_SECONDS = 120.0
+# How long a late reply is waited for before the database is looked at.
+LATE_SECONDS = 30.0
+DISK_MB = {"alone": 24, "cluster": 400}
 EMERGENCY = "crushing chest pain and my left arm is numb"
 # A place that needs no safety question before it is answered; each person has one, so that mixed-up replies show.
 PLACES = ("calf", "foot", "hand", "thigh", "arm")
 # One message in so many is an emergency.
 EMERGENCIES = 8
-FAULTS = ("silent", "unscreened", "wrong_person", "lost_conversation")
+# So many people for one message a second: nobody writes faster than a person does.
+PEOPLE_PER_RATE, FEWEST_PEOPLE = 15, 10
+ANSWERED, APOLOGY, UNREACHABLE = "answered", "apology", "unreachable"
+# What must never be.
+FAULTS = (
+    "silent", "unscreened", "wrong_person", "lost_conversation",
+    stored.NOT_STORED, stored.TWICE, stored.OUT_OF_ORDER, stored.CHANGED,
+)  # fmt: skip
+CALM, END = "no harm", "asked at the end"
+BEGIN_MARK, END_MARK = "<!-- {}: begin -->\n", "<!-- {}: end -->"
 
 
 @dataclass
 class Person:
     """Somebody who talks about one place of the body, and what they saw."""
 
-    name: str
     place: str
     said: int = 0
     knows: bool = False
@@ -63,195 +74,262 @@ class Person:
 
     def judge(self, text: str, reply: Mapping[str, Any], said: str) -> str:
         """Names what a reply was."""
-        failed = load_knowledge().phrases["failure"].split("{")[0], load_knowledge().phrases["crowded"].split("{")[0]
-        if said.startswith(failed):
-            return "apology"
+        if apologises(said):
+            return APOLOGY
         if text == EMERGENCY:
-            return "answered" if reply.get("kind") == "emergency" else "unscreened"
+            return ANSWERED if reply.get("kind") == "emergency" else "unscreened"
         about = reply.get("body_part")
         if about and about != self.place:
             return "wrong_person"
         if self.knows and not about and reply.get("kind") in ("answer", "clarify"):
             return "lost_conversation"
         self.knows = self.knows or about == self.place
-        return "answered"
+        return ANSWERED
+
+
+def apologises(said: str) -> bool:
+    """Tells whether a text is one of those that are given when something went wrong."""
+    phrases = (load_knowledge().phrases[key] for key in ("failure", "crowded", "web_slow_down"))
+    return said.startswith(tuple(phrase.split("{")[0] for phrase in phrases))
 
 
 @dataclass
 class Report:
-    """What was seen."""
+    """What was seen, by the harm that was done last."""
 
-    seen: Counter[str] = field(default_factory=Counter)
+    harm: str = CALM
+    seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     struck: Counter[str] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def note(self, harm: str, verdict: str, seconds: float) -> None:
+        """Counts a message."""
+        self.seen[harm][verdict] += 1
+        self.seconds[harm].append(seconds)
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the counts, and times in seconds."""
-        times = sorted(self.seconds) or [0.0]
-        total = sum(self.seen.values())
+        everything = sum(self.seen.values(), Counter[str]())
+        times = [each for harm in self.seconds.values() for each in harm]
         return {
-            "messages": total,
-            **dict(sorted(self.seen.items())),
-            "answered_percent": round(100 * self.seen["answered"] / max(total, 1), 2),
-            "p50_s": round(times[len(times) // 2], 3),
-            "p99_s": round(times[len(times) * 99 // 100], 3),
-            "longest_s": round(times[-1], 3),
-            "struck": dict(sorted(self.struck.items())),
+            **_row(everything, times),
+            **dict(sorted(everything.items())),
+            "harms": {
+                name: {"times": self.struck[name], **_row(seen, self.seconds[name]), **dict(sorted(seen.items()))}
+                for name, seen in sorted(self.seen.items())
+            },
         }
 
 
-Harm = Callable[[LiveBot], Awaitable[None]]
+def _row(seen: Counter[str], seconds: list[float]) -> dict[str, Any]:
+    times, messages = sorted(seconds) or [0.0], sum(seen.values())
+    return {
+        "messages": messages,
+        "answered_percent": round(100 * seen[ANSWERED] / max(messages, 1), 2),
+        "p50_s": round(times[len(times) // 2], 3),
+        "p99_s": round(times[len(times) * 99 // 100], 3),
+        "longest_s": round(times[-1], 3),
+    }
 
 
-def _kill(module: str, number: signal.Signals) -> Harm:
-    async def strike(bot: LiveBot) -> None:
-        for pid in of_module(bot.process.pid, module):
-            os.kill(pid, number)
+@dataclass
+class Talk:
+    """A person at the widget, and what they said."""
 
-    return strike
+    person: Person
+    visitor: Visitor
+    sent: list[Sent] = field(default_factory=list)
 
+    async def turn(self, report: Report) -> None:
+        """Sends one message and notes what the person saw within their patience."""
+        harm, started = report.harm, time.monotonic()
+        message = self.visitor.say(self.person.next_message())
+        self.sent.append(message)
+        await asyncio.wait([message.reply], timeout=PATIENCE_SECONDS)
+        report.note(harm, self._verdict(message), time.monotonic() - started)
 
-async def lock_store(bot: LiveBot) -> None:
-    """Makes the store slow: another process holds its file."""
-    code = (
-        "import sqlite3, sys, time\nc = sqlite3.connect(sys.argv[1], timeout=10)\n"
-        "c.execute('begin immediate')\ntime.sleep(float(sys.argv[2]))\nc.rollback()"
-    )
-    path = str(bot.log.parent / "conversations.db")
-    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", code, path, str(HELD_SECONDS))
-    await holder.wait()
+    def _verdict(self, message: Sent) -> str:
+        if not message.reply.done():
+            return UNREACHABLE if message.offline else "silent"
+        reply = message.reply.result()
+        return self.person.judge(message.text, reply["metadata"]["custom"], reply["text"])
 
-
-async def fill_disk(bot: LiveBot) -> None:
-    """Fills the disk for a while; only where `--disk` gave the bot a small one of its own."""
-    ballast = bot.log.parent / "ballast"
-    if shutil.disk_usage(bot.log.parent).total > DISK_MB * 2 * 1_000_000:
-        return
-    try:
-        with ballast.open("wb", buffering=0) as file:
-            while file.write(b"\0" * 65536):
-                pass
-    except OSError:
-        await asyncio.sleep(HELD_SECONDS)
-    finally:
-        ballast.unlink(missing_ok=True)
+    def exchanges(self) -> list[stored.Exchange]:
+        """Gives what was answered, also late: messages' ids and replies' texts."""
+        replies = [(each.id, each.reply.result()["text"]) for each in self.sent if each.reply.done()]
+        return [(turn, text) for turn, text in replies if not apologises(text)]
 
 
-# To add a victim, add a line: what happens to the running bot.
-HARMS: dict[str, Harm] = {
-    "kill-bot": _kill("bot.rasa_cli", signal.SIGKILL),
-    "kill-actions": _kill("bot.action_server", signal.SIGKILL),
-    "hang-actions": _kill("bot.action_server", signal.SIGSTOP),
-    "slow-store": lock_store,
-    "full-disk": fill_disk,
-}
-
-
-async def talk(bot: LiveBot, http: aiohttp.ClientSession, person: Person, report: Report) -> None:
-    """Sends one message and notes what the person saw within their patience."""
-    text, started = person.next_message(), time.monotonic()
-    verdict = "unreachable"
-    while time.monotonic() - started < PATIENCE_SECONDS:
-        left = PATIENCE_SECONDS - (time.monotonic() - started)
-        try:
-            body = {"sender": person.name, "message": text}
-            timeout = aiohttp.ClientTimeout(total=left)
-            async with http.post(f"{bot.url}/webhooks/rest/webhook", json=body, timeout=timeout) as answer:
-                messages = await answer.json()
-        except asyncio.TimeoutError:
-            verdict = "silent"
-            break
-        except (aiohttp.ClientError, ValueError):
-            await asyncio.sleep(RETRY_SECONDS)
-            continue
-        said = "\n".join(message.get("text", "") for message in messages)
-        custom: dict[str, Any] = next((message["custom"] for message in messages if message.get("custom")), {})
-        verdict = person.judge(text, custom, said)
-        report.seconds.append(time.monotonic() - started)
-        break
-    report.seen[verdict] += 1
-
-
-async def run(bot: LiveBot, rate: float, minutes: float, pause: float, harms: list[str]) -> Report:
-    """Lets people write for some minutes while parts are struck, then asks each what the bot still knows."""
+async def run(target: Target, rate: float, minutes: float, pause: float, names: list[str]) -> dict[str, Any]:
+    """Lets people write for some minutes while harm is done, then looks at what the bot still knows."""
     report, ends = Report(), time.monotonic() + minutes * 60
-    idle = [Person(f"person-{number}", PLACES[number % len(PLACES)]) for number in range(max(10, int(rate * 15)))]
-    everybody = list(idle)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+    async with AsyncExitStack() as stack:
+        everybody = []
+        for number in range(max(FEWEST_PEOPLE, int(rate * PEOPLE_PER_RATE))):
+            one = await stack.enter_async_context(visitor(target.url, number + 1))
+            everybody.append(Talk(Person(PLACES[number % len(PLACES)]), one))
+        idle = list(everybody)
 
-        async def turn(person: Person) -> None:
-            await talk(bot, http, person, report)
-            idle.append(person)
+        async def turn(talk: Talk) -> None:
+            await talk.turn(report)
+            idle.append(talk)
 
         async def strike() -> None:
-            while harms and time.monotonic() < ends:
-                await asyncio.sleep(random.uniform(0.5, 1.5) * pause)
-                name = random.choice(harms)
-                report.struck[name] += 1
-                await HARMS[name](bot)
+            while names:
+                wait = random.uniform(0.5, 1.5) * pause
+                if time.monotonic() + wait > ends:
+                    return
+                await asyncio.sleep(wait)
+                report.harm = random.choice(names)
+                report.struck[report.harm] += 1
+                await harms.strike(target, report.harm)
 
-        striking, turns = asyncio.ensure_future(strike()), set()
+        striking, turns = asyncio.ensure_future(strike()), []
         while time.monotonic() < ends:
             if idle:
-                turns.add(asyncio.ensure_future(turn(idle.pop(0))))
-            await asyncio.sleep(1 / rate)
+                turns.append(asyncio.ensure_future(turn(idle.pop(0))))
+            await asyncio.sleep(random.expovariate(rate))
         await asyncio.gather(striking, *turns)
-        await _until_well(bot, http)
-        for person in everybody:
-            person.said = 1  # so that the next message asks about what was said before
-            await talk(bot, http, person, report)
-    return report
+        recovered = await _well(target)
+        report.harm = END
+        for talk in everybody:
+            talk.person.said = 1  # so that the next message asks about what was said before
+            turns.append(asyncio.ensure_future(talk.turn(report)))
+            await asyncio.sleep(1 / rate)
+        await asyncio.gather(*turns)
+        waiting = [each.reply for talk in everybody for each in talk.sent if not each.reply.done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=LATE_SECONDS)
+        seen = {str(talk.visitor.conversation): talk.exchanges() for talk in everybody}
+        strange = sum(talk.visitor.strange for talk in everybody)
+    differences = stored.differences(target.database, seen)
+    found = report.as_dict()
+    found["wrong_person"] = found.get("wrong_person", 0) + strange
+    found.update({fault: found.get(fault, 0) + differences[fault] for fault in FAULTS})
+    return {**found, "people": len(everybody), "recovered": recovered, "sound": stored.is_sound(target.database)}
 
 
-async def _until_well(bot: LiveBot, http: aiohttp.ClientSession) -> None:
-    until = time.monotonic() + 120
+async def _well(target: Target) -> bool:
+    until = time.monotonic() + WELL_SECONDS
     while time.monotonic() < until:
-        try:
-            async with http.get(f"{bot.url}/health") as answer:
-                if answer.status == 200:
-                    return
-        except aiohttp.ClientError:
-            pass
+        if all(await asyncio.gather(*(asyncio.to_thread(healthy, bot.url) for bot in target.bots))):
+            return True
         await asyncio.sleep(0.5)
+    return False
 
 
 @contextmanager
-def small_disk() -> Iterator[Path]:
+def small_disk(megabytes: int) -> Iterator[Path]:
     """A small disk in memory; needs the right to mount."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True)
         try:
             yield Path(folder)
         finally:
             subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def store_is_sound(folder: Path) -> bool:
-    """Tells whether the stored conversations are whole."""
-    with closing(sqlite3.connect(folder / "conversations.db")) as store:
-        return bool(store.execute("pragma integrity_check").fetchone() == ("ok",))
+@contextmanager
+def one_bot(folder: Path, disk: Path | None) -> Iterator[Target]:
+    """One bot with a file as its database."""
+    state = disk or folder
+    with live_bot(state, **adjustable_clock(folder)) as bot:
+        yield Target(bot.url, [bot], f"sqlite:///{state}/conversations.db", [folder / CLOCK], disk)
+
+
+@contextmanager
+def cluster(folder: Path, disk: Path | None) -> Iterator[Target]:
+    """Two bots behind nginx with one PostgreSQL and one Redis, each started again when it dies."""
+    with ExitStack() as stack:
+        small = ("max_wal_size=64MB",) if disk else ()
+        postgres = stack.enter_context(servers.postgres(*small, within=disk))
+        redis = stack.enter_context(servers.redis())
+        # Visitors have addresses of this machine, so only the proxy's own counts as a proxy.
+        running = stack.enter_context(
+            servers.cluster(folder, postgres, redis, own=adjustable_clock, WEB_PROXIES="127.0.0.1/32")
+        )
+        stack.enter_context(servers.kept_running(postgres, redis, running.proxy))
+        parts = {"postgres": postgres, "redis": redis, "nginx": running.proxy}
+        clocks = [bot.log.parent / CLOCK for bot in running.bots]
+        yield Target(running.url, running.bots, postgres.url, clocks, disk, parts)
+
+
+def is_clean(found: Mapping[str, Any]) -> bool:
+    """Tells whether nothing was seen that must never be."""
+    return bool(found["recovered"] and found["sound"] and not any(found[fault] for fault in FAULTS))
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Gives a report as Markdown."""
+    rows = [("all", {"times": "", **found}), *found["harms"].items()]
+    lines = [
+        "| last harm | times | messages | answered | apology | unreachable | silent | half within | longest |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {name} | {row['times'] or ''} | {row['messages']:,} | {row['answered_percent']:.2f} % | "
+            f"{row.get(APOLOGY, 0)} | {row.get(UNREACHABLE, 0)} | {row.get('silent', 0)} | {row['p50_s']:.2f} s | "
+            f"{row['longest_s']:.1f} s |"
+            for name, row in rows
+        ),
+        "",
+        f"{found['setting']}: {found['people']} people, {found['rate']:g} messages a second, "
+        f"{found['minutes']:g} minutes, {found['when']}, {found['machine']}. "
+        + ", ".join(f"{fault.replace('_', ' ')}: {found[fault]}" for fault in FAULTS)
+        + f". All recovered by itself: {_yes(found['recovered'])}. Database whole: {_yes(found['sound'])}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def filled(page: str, name: str, text: str) -> str:
+    """Gives a page with a text between the marks of a name."""
+    begin, end = BEGIN_MARK.format(name), END_MARK.format(name)
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}{text}{end}{after}"
+
+
+def machine() -> str:
+    """Describes this machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GB"
 
 
 def main() -> int:
-    """Runs and prints a report as JSON; not 0 if anybody saw what nobody should."""
+    """Runs and prints a report; not 0 if anybody saw what nobody should."""
     parser = argparse.ArgumentParser(description="The bot under load while its parts are killed")
+    parser.add_argument("--cluster", action="store_true", help="two bots behind nginx with PostgreSQL and Redis")
     parser.add_argument("--rate", type=float, default=20, help="messages a second")
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--pause", type=float, default=20, help="seconds between two harms, on average")
-    parser.add_argument("--harms", default=",".join(HARMS), help=f"some of {', '.join(HARMS)}; empty for none")
+    parser.add_argument("--harms", default=None, help="some of those that are possible, with commas; empty for none")
     parser.add_argument("--disk", action="store_true", help="on a small disk, for full-disk; needs the right to mount")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/chaos.md")
     chosen = parser.parse_args()
     random.seed(chosen.seed)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left running or mounted
-    harms = [name for name in chosen.harms.split(",") if name and (chosen.disk or name != "full-disk")]
     current_model()
-    with tempfile.TemporaryDirectory() as folder, small_disk() if chosen.disk else nullcontext(Path(folder)) as state:
-        with live_bot(state) as bot:
-            report = asyncio.run(run(bot, chosen.rate, chosen.minutes, chosen.pause, harms)).as_dict()
-        sound = store_is_sound(state)
-    print(json.dumps({**report, "store_sound": sound}, indent=1))
-    return 0 if sound and not any(report.get(fault) for fault in FAULTS) else 1
+    name, setting = ("cluster", cluster) if chosen.cluster else ("alone", one_bot)
+    when = datetime.now(timezone.utc)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        disk = stack.enter_context(small_disk(DISK_MB[name])) if chosen.disk else None
+        target = stack.enter_context(setting(folder, disk))
+        can = list(harms.possible(target))
+        wanted = can if chosen.harms is None else [each for each in chosen.harms.split(",") if each]
+        for missing in set(wanted) - set(can):
+            parser.error(f"{missing} is not possible here; these are: {', '.join(can)}")
+        found = asyncio.run(run(target, chosen.rate, chosen.minutes, chosen.pause, wanted))
+    found |= {"setting": name, "rate": chosen.rate, "minutes": chosen.minutes, "machine": machine()}
+    found["when"] = f"{when:%Y-%m-%d %H:%M} UTC"
+    print(json.dumps(found, indent=1), table(found), sep="\n\n")
+    if chosen.write:
+        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), name, table(found)), encoding="utf-8")
+    return 0 if is_clean(found) else 1
 
 
 if __name__ == "__main__":

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
-    """Gives a process and all its descendants."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    """Gives a process and all its descendants; of one that ends meanwhile, what is still there."""
+    children: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (task / "children").read_text().split())
     return [pid, *(each for child in children for each in tree(child))]
 
 
 def of_module(pid: int, module: str) -> list[int]:
     """Gives those of a process's descendants that run a Python module."""
-    return [each for each in tree(pid)[1:] if module in Path(f"/proc/{each}/cmdline").read_text().split("\0")]
+    return [each for each in tree(pid)[1:] if module in _command(each)]
+
+
+def _command(pid: int) -> list[str]:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return []
 
 
 def memory_mb(pids: Iterable[int]) -> float:

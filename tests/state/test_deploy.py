@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import servers
 import yaml
 
-from bot.evaluation import sizing
+from bot.evaluation import servers, sizing
 from bot.evaluation.live import free_port
 from bot.evaluation.wording import grade
 from bot.settings import read_settings

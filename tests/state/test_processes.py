@@ -18,16 +18,16 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import servers
-from processes import children
-from servers import PASSWORD, Server
+import socketio.exceptions
+from processes import child
 from sqlalchemy import create_engine, text
 
-from bot.evaluation.live import LiveBot, free_port, live_bot
+from bot.evaluation import servers
+from bot.evaluation.live import LiveBot, free_port
+from bot.evaluation.servers import PASSWORD, Server
 from bot.feedback import Count, Feedback
 from bot.train import ROOT
 from tests.web.harness import Visitor, visitor
@@ -36,15 +36,8 @@ pytestmark = [pytest.mark.server, pytest.mark.model]
 CHEST = "crushing chest pain and my left arm is numb"
 
 
-@dataclass
-class Cluster:
+class Cluster(servers.Cluster):
     """Two bots, what they share, and what is in front of them."""
-
-    bots: list[LiveBot]
-    url: str
-    tls_port: int
-    postgres: Server
-    redis: Server
 
     def rows(self, sender: str) -> list[tuple[str, str | None]]:
         """The types and texts of a conversation's stored events."""
@@ -64,21 +57,12 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(model: str, postgres: Server, redis: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    environment = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
     with ExitStack() as stack:
-        with ThreadPoolExecutor() as pool:
-            folders = [tmp_path_factory.mktemp(name) for name in ("one", "two")]
-            runs = [live_bot(folder, **environment) for folder in folders]
-            bots = [future.result() for future in [pool.submit(stack.enter_context, run) for run in runs]]
-        port, tls_port = free_port(), free_port()
         try:
-            tls = servers.certificate(tmp_path_factory.mktemp("tls"))
-            addresses = [bot.url.removeprefix("http://") for bot in bots]
-            configuration = servers.deployed_nginx(addresses, port, tls_port, tls)
-            proxy = stack.enter_context(servers.nginx(configuration, port))
+            running = stack.enter_context(servers.cluster(tmp_path_factory.mktemp("cluster"), postgres, redis))
         except servers.NotInstalled as error:
             pytest.skip(str(error))
-        yield Cluster(bots, proxy.url, tls_port, postgres, redis)
+        yield Cluster(**vars(running))
 
 
 @asynccontextmanager
@@ -211,6 +195,16 @@ def test_the_proxy_speaks_tls_and_passes_on_only_what_visitors_need(cluster: Clu
         urllib.request.urlopen(cluster.url + "/chat/", b"x" * 100_000, timeout=10)
 
 
+async def test_the_proxy_names_the_visitor_and_the_site_to_sockets_too(cluster: Cluster):
+    """A browser names its page's origin, which must be the bot's own as the visitor sees it."""
+    async with visitor(cluster.url, Origin=cluster.url) as one:
+        await one.say("calf cramp")
+        assert await one.reply(20)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        async with visitor(cluster.url, Origin="https://elsewhere.example"):
+            raise AssertionError
+
+
 @pytest.mark.parametrize("server", ["redis", "postgres"])
 def test_people_are_answered_while_a_server_is_away_and_all_recovers(cluster: Cluster, server: str):
     sender, word = uuid.uuid4().hex, "qzxywk"
@@ -237,7 +231,7 @@ def test_people_are_answered_while_a_server_is_away_and_all_recovers(cluster: Cl
 
 
 async def test_a_visitor_whose_process_is_killed_is_answered_by_the_other(cluster: Cluster):
-    """The last test of this module: one bot less."""
+    """The last test of this module: a bot is started again for a while."""
     async with visitor(cluster.url, begun=False) as one:
         epoch = (await one.begin())["epoch"]
         victim = await _process_of(cluster, epoch)
@@ -263,10 +257,7 @@ async def _process_of(cluster: Cluster, epoch: str) -> LiveBot:
 
 
 def _kill(bot: LiveBot) -> None:
-    """Kills all of a bot; the supervisor would start again what died alone."""
-    for pid in (bot.process.pid, *children(bot.process.pid)):
-        os.kill(pid, signal.SIGKILL)
-    bot.process.wait(timeout=30)
+    os.kill(child(bot.process.pid, "bot.rasa_cli"), signal.SIGKILL)
 
 
 def test_processes_refuse_to_start_without_their_servers(tmp_path: Path):

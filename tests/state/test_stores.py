@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
-from servers import PASSWORD, Server
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
@@ -23,11 +23,12 @@ from bot.channels.sessions import read_key
 from bot.core.turn import ERASE
 from bot.database import check_database
 from bot.errors import ConfigError
+from bot.evaluation.servers import PASSWORD, Server
 from bot.feedback import Count, Feedback, Vote
 from bot.lock_store import ConversationLocks
 from bot.retention import DAY_SECONDS, SESSION_SECONDS
 from bot.settings import read_settings
-from bot.shared import Shared, check_redis
+from bot.shared import TIMEOUT_SECONDS, Shared, check_redis, outage_of
 from bot.tracker_store import RECENT_MESSAGES, ConversationStore
 
 pytestmark = pytest.mark.server
@@ -111,6 +112,15 @@ def test_what_has_expired_is_deleted_and_nothing_else(url: str, tmp_path: Path):
     _until(lambda: not words(store, "old"))
     assert words(kept, "young") == ["hello"] and kept._sweeper.sweep() == 0
     _until(lambda: b"plugh" not in b"".join(path.read_bytes() for path in tmp_path.iterdir()))
+
+
+def test_a_clock_that_is_put_forward_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog):
+    store = ConversationStore(DOMAIN, f"sqlite:///{tmp_path}/state.db")
+    asyncio.run(store.save(tracker("me", "hello")))
+    store._sweeper._keep_seconds = 30 * DAY_SECONDS
+    today = time.time
+    monkeypatch.setattr("bot.retention.time.time", lambda: today() + 31 * DAY_SECONDS)
+    assert store._sweeper.sweep() == 0 and words(store, "me") == ["hello"] and "put forward" in caplog.text
 
 
 def _until(true: Callable[[], bool], seconds: float = 10) -> None:
@@ -227,6 +237,8 @@ async def test_a_lock_is_given_to_one_at_a_time_in_the_order_of_asking(two: tupl
             order.append(number)
             inside -= 1
 
+    for shared in set(two):
+        await shared.noted("x")  # opens the connection, which takes longer than the pause between two askers
     tasks = []
     for number in range(15):
         tasks.append(asyncio.create_task(turn(number)))
@@ -299,6 +311,19 @@ async def test_a_process_goes_on_alone_without_redis_and_comes_back(redis: Serve
         redis.again()
     await asyncio.sleep(0.3)
     assert await shared.noted("kept") is None  # Redis keeps nothing over a start
+
+
+async def test_who_asks_the_same_redis_waits_for_it_once(redis: Server):
+    everybody = [Shared(redis.url) for _ in range(4)]
+    redis.send_signal(signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        for shared in everybody:
+            assert await shared.take("someone", 1, 1)
+        assert time.monotonic() - started < 3 * TIMEOUT_SECONDS
+    finally:
+        redis.send_signal(signal.SIGCONT)
+        outage_of(redis.url).until = 0
 
 
 async def test_rasas_lock_store_is_ours(redis: Server):

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
-import socketio
 from rasa.core.channels.channel import UserMessage
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, UserUttered
@@ -22,13 +20,12 @@ from sanic.touchup import TouchUp
 
 from bot.channels.web import Web
 from bot.evaluation.live import free_port
+from bot.evaluation.visitors import socket_client
 from bot.settings import read_settings
 from bot.tracker_store import ConversationStore
 
 Turn = Callable[[UserMessage], Awaitable[Any]]
 _names = itertools.count()
-# The python client asks for a class of a newer aiohttp; the one that Rasa needs takes the bare number.
-aiohttp.ClientWSTimeout = lambda ws_close: ws_close
 _rewrite = TouchUp.run
 
 
@@ -93,7 +90,7 @@ class Visitor:
     """A client that keeps what it receives."""
 
     def __init__(self) -> None:
-        self.client = socketio.AsyncClient(reconnection=False)
+        self.client = socket_client()
         self.received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.session: str | None = None
         self.erased = asyncio.Event()
