@@ -100,6 +100,7 @@ class Report:
     harm: str = CALM
     seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     struck: Counter[str] = field(default_factory=Counter)
+    timeline: list[str] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def note(self, harm: str, verdict: str, seconds: float) -> None:
@@ -118,6 +119,7 @@ class Report:
                 name: {"times": self.struck[name], **_row(seen, self.seconds[name]), **dict(sorted(seen.items()))}
                 for name, seen in sorted(self.seen.items())
             },
+            "timeline": self.timeline,
         }
 
 
@@ -162,7 +164,8 @@ class Talk:
 
 async def run(target: Target, rate: float, minutes: float, pause: float, names: list[str]) -> dict[str, Any]:
     """Lets people write for some minutes while harm is done, then looks at what the bot still knows."""
-    report, ends = Report(), time.monotonic() + minutes * 60
+    report, started = Report(), time.monotonic()
+    ends = started + minutes * 60
     async with AsyncExitStack() as stack:
         everybody = []
         for number in range(max(FEWEST_PEOPLE, int(rate * PEOPLE_PER_RATE))):
@@ -182,7 +185,8 @@ async def run(target: Target, rate: float, minutes: float, pause: float, names: 
                 await asyncio.sleep(wait)
                 report.harm = random.choice(names)
                 report.struck[report.harm] += 1
-                await harms.strike(target, report.harm)
+                at = time.monotonic() - started
+                report.timeline.append(f"{at:.0f} s: {await harms.strike(target, report.harm)}")
 
         striking, turns = asyncio.ensure_future(strike()), []
         while time.monotonic() < ends:

@@ -17,7 +17,7 @@ import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ from bot.evaluation.live import LiveBot, free_port
 from bot.evaluation.servers import PASSWORD, Server
 from bot.feedback import Count, Feedback
 from bot.train import ROOT
-from tests.web.harness import Visitor, visitor
+from tests.web.harness import Visitor, serving, visitor
 
 pytestmark = [pytest.mark.server, pytest.mark.model]
 CHEST = "crushing chest pain and my left arm is numb"
@@ -246,6 +246,21 @@ async def test_a_visitor_whose_process_is_killed_is_answered_by_the_other(cluste
             assert "back" in (await again.reply(10))["text"]
         assert time.monotonic() - started < 10
     assert cluster.said(f"web-{one.session.split('.')[0]}") == ["back cramp after lifting"]
+
+
+async def test_whoever_is_back_takes_all_visitors_of_the_next_that_dies(tmp_path: Path):
+    """nginx gives a process that it marked as failed one socket in a while; so it must mark none."""
+    ports = [free_port(), free_port()]
+    proxy_port, tls_port = free_port(), free_port()
+    addresses = [f"127.0.0.1:{port}" for port in ports]
+    configuration = servers.deployed_nginx(addresses, proxy_port, tls_port, servers.certificate(tmp_path))
+    with servers.nginx(configuration, proxy_port) as proxy:
+        # These are tried at the first one too, which is not there.
+        async with serving(tmp_path, port=ports[1]), visitor(proxy.url), visitor(proxy.url):
+            pass
+        async with serving(tmp_path, port=ports[0]), AsyncExitStack() as stack:
+            for _ in range(5):
+                await stack.enter_async_context(visitor(proxy.url))
 
 
 async def _process_of(cluster: Cluster, epoch: str) -> LiveBot:
