@@ -35,7 +35,7 @@ class Speller:
         self._symspell = SymSpell(max_dictionary_edit_distance=2, prefix_length=6)
         for word in list(counts)[:COMMON_WORDS]:
             self._symspell.create_dictionary_entry(word, counts[word])
-        # In order, as symspellpy takes the first of equally good corrections, and a set has another order in each process.
+        # Sorted: symspellpy takes the first of equally good corrections, and a set's order changes with the process.
         for word in sorted(self._domain):
             self._symspell.create_dictionary_entry(word, DOMAIN_COUNT)
 
