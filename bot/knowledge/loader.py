@@ -162,6 +162,7 @@ class _Reader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._files_read: dict[str, dict[str, Any]] = {}
         self.faults: list[str] = []
 
     def read(self) -> Knowledge:
@@ -200,11 +201,14 @@ class _Reader:
         )
 
     def _file(self, name: str) -> dict[str, Any]:
-        try:
-            return read_file(self._folder, name)
-        except FileFault as fault:
-            self.faults.append(str(fault))
-            return {}
+        """Gives a file; one that holds several lists is read once."""
+        if name not in self._files_read:
+            try:
+                self._files_read[name] = read_file(self._folder, name)
+            except FileFault as fault:
+                self.faults.append(str(fault))
+                self._files_read[name] = {}
+        return self._files_read[name]
 
     def _rows(self, name: str, key: str, *other_keys: str) -> list[Any]:
         """Reads one list of a file; anything at its top besides the lists that it has is a fault."""
