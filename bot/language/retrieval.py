@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from bot.language.encoder import SentenceEncoder
@@ -83,16 +84,16 @@ class QuestionIndex:
         owners, self.written = zip(*sorted(entries, key=lambda entry: entry[0]), strict=True)
         self.keys = tuple(dict.fromkeys(owners))
         _, self._owners = np.unique(owners, return_inverse=True)
-        self._edges = np.cumsum([0, *np.bincount(self._owners)])
+        self._numbers = np.arange(len(owners))
         spoken = [plain(read(text)) for text in self.written]
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32).fit(spoken)
         letters = TfidfVectorizer(
             analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2, dtype=np.float32
         ).fit(spoken)
         self._words, self._letters = TermWeights(words), TermWeights(letters)
-        # With their weights, and turned, as `_spelled` multiplies them.
-        self._worded = (mix.words * words.transform(spoken)).T.tocsr()
-        self._lettered = (mix.letters * letters.transform(spoken)).T.tocsr()
+        # A row for each term: a text has few of them.
+        spelled = [mix.words * words.transform(spoken), mix.letters * letters.transform(spoken)]
+        self._spelled_with = hstack(spelled).T.tocsr()
         self._meanings = encoder.encode(spoken)
         self._mix = mix
         # The directions in which the meanings differ most, and each meaning in these alone.
@@ -108,17 +109,19 @@ class QuestionIndex:
             meaning: Its sentence vector.
         """
         spelled = self._spelled(spoken)
-        rows = self._outlined(spelled, meaning) if len(spelled) > MOST_COMPARED else np.arange(len(spelled))
+        rows = self._outlined(spelled, meaning) if len(spelled) > MOST_COMPARED else slice(None)
         likeness = self._mix.meaning * (self._meanings[rows] @ meaning) + spelled[rows]
-        return Compared(likeness, self._owners[rows], rows, self)
+        return Compared(likeness, self._owners[rows], self._numbers[rows], self)
 
     def _spelled(self, spoken: str) -> Scores:
         """Gives the likeness of words and letters."""
-        words, letters = self._words.transform([spoken]), self._letters.transform([spoken])
-        return np.asarray((words @ self._worded + letters @ self._lettered).toarray()[0], dtype=np.float32)
+        terms = hstack([self._words.transform([spoken]), self._letters.transform([spoken])], format="csr")
+        likeness: Scores = self._spelled_with[terms.indices].T @ terms.data
+        return likeness
 
     def _outlined(self, spelled: Scores, meaning: Scores) -> Places:
         """Gives the questions of the keys that are near by the outlines of the meanings."""
         rough = self._mix.meaning * (self._outlines @ (meaning @ self._directions)) + spelled
-        keys = np.unique(self._owners[np.argpartition(rough, -NEAR)[-NEAR:]])
-        return np.concatenate([np.arange(self._edges[key], self._edges[key + 1]) for key in keys])
+        near = np.zeros(len(self.keys), dtype=bool)
+        near[self._owners[np.argpartition(rough, -NEAR)[-NEAR:]]] = True
+        return np.flatnonzero(near[self._owners])
