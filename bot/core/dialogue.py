@@ -156,7 +156,7 @@ def negative_feedback(turn: Turn, state: State, setting: Setting) -> Reply:
         return followed
     goals = (TREATMENT,) if treated else state.goals
     # What was tried, and named as such, is not offered again in other words.
-    tried = tuple(fact.id for fact in k.facts.values() if fact.topic in turn.ids(t.TOPIC))
+    tried = (fact for topic in turn.ids(t.TOPIC) for fact in k.by_topic.get(topic, ()))
     focus = replace(_focus(turn, state, goals, k), topics=(), conditions=(), medicines=())
     skip = unique((*state.said, *tried))
     request = Request(turn.intents, goals, focus, k.phrases["try_next"], k.phrases["try_doctor"], skip)

@@ -51,7 +51,7 @@ def measure(path: Path, index: QuestionIndex, k: Knowledge) -> list[Asked]:
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         text = plain(read(row["question"]))
-        found = index.ranked(index.likeness([text], load_encoder().encode([text])), 4)
+        found = index.compare(text, load_encoder().encode([text])[0]).ranked(4)
         facts = [(key, score) for key, score in found if key != UNANSWERED]
         told = retriever._sure(facts, dict(found).get(UNANSWERED, 0.0))
         right = frozenset(k.lead(fact) for fact in row["facts"])
@@ -95,12 +95,12 @@ def compare_mixes() -> None:
     rows = {text: key for key, text in known if key != UNANSWERED}
     for mix in MIXES:
         index = QuestionIndex(known, load_encoder(), mix)
-        texts = [plain(read(text)) for text in rows]
-        likeness = index.likeness(texts, load_encoder().encode(texts))
-        likeness[likeness > 0.999] = 0  # itself
-        scores = index.by_key(likeness)
-        best = np.argsort(-scores, axis=1)[:, :3]
-        hits = [key in {index.keys[place] for place in places} for key, places in zip(rows.values(), best, strict=True)]
+        hits = []
+        for text, key in rows.items():
+            spoken = plain(read(text))
+            compared = index.compare(spoken, load_encoder().encode([spoken])[0])
+            compared.likeness[compared.likeness > 0.999] = 0  # itself
+            hits.append(key in dict(compared.ranked()))
         print(f"{mix}: recall@3 {np.mean(hits):.3f}")
 
 

@@ -35,11 +35,57 @@ _NAME = re.compile(r"\{(\w*)\}")
 _TOKEN = re.compile(r"[a-z0-9']+")
 
 
+@dataclass(frozen=True)
+class Tags:
+    """What a leading fact, with those that say the same, is about; facts with the same tags rank alike.
+
+    Attributes:
+        kind, topic: Of the leading fact.
+        subjects: Kind and topic of each.
+        body_parts, triggers, conditions, medicines: Of all together.
+        triggered: Whether each names a trigger.
+        documents: How many documents say it.
+    """
+
+    kind: schema.Kind
+    topic: str
+    subjects: frozenset[tuple[schema.Kind, str]]
+    body_parts: frozenset[str]
+    triggers: frozenset[str]
+    conditions: frozenset[str]
+    medicines: frozenset[str]
+    triggered: bool
+    documents: int
+
+    @classmethod
+    def of(cls, group: Sequence[schema.Fact]) -> Tags:
+        """Gives the tags of facts that say the same, the leading one first."""
+        return cls(
+            kind=group[0].kind,
+            topic=group[0].topic,
+            subjects=frozenset((fact.kind, fact.topic) for fact in group),
+            body_parts=frozenset(part for fact in group for part in fact.body_part),
+            triggers=frozenset(trigger for fact in group for trigger in fact.triggers),
+            conditions=frozenset(condition for fact in group for condition in fact.conditions),
+            medicines=frozenset(medicine for fact in group for medicine in fact.medicines),
+            triggered=all(fact.triggers for fact in group),
+            documents=len({fact.doc for fact in group}),
+        )
+
+
+# Places in the knowledge base and ids of leading facts.
+Leads = tuple[tuple[int, str], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Knowledge:
     """The whole knowledge base, checked and frozen; every mapping is from id to record.
 
     Compared by identity, so that rankings can be remembered per knowledge base.
+
+    Attributes:
+        alike: The leading facts by their tags, so that a ranking looks at tags once, however many facts have them.
+        by_topic: Ids of facts by topic.
     """
 
     documents: Mapping[str, schema.Document]
@@ -66,6 +112,8 @@ class Knowledge:
     unanswered: Mapping[str, str]  # from question to subject
     cautions_of: Mapping[str, tuple[str, ...]]
     followers_of: Mapping[str, tuple[str, ...]]
+    alike: Mapping[Tags, Leads]
+    by_topic: Mapping[str, tuple[str, ...]]
     digest: str
 
     def lead(self, fact_id: str) -> str:
@@ -114,6 +162,7 @@ class _Reader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._files_read: dict[str, dict[str, Any]] = {}
         self.faults: list[str] = []
 
     def read(self) -> Knowledge:
@@ -145,16 +194,21 @@ class _Reader:
             questions=_inverse((row.fact, text) for row in asked for text in row.texts),
             unanswered=MappingProxyType({text: row.topic for row in unanswered for text in row.texts}),
             cautions_of=_inverse((fact, c.id) for c in cautions.values() for fact in c.facts),
-            followers_of=_inverse((f.same_as, f.id) for f in facts.values() if f.same_as),
+            followers_of=(followers := _inverse((f.same_as, f.id) for f in facts.values() if f.same_as)),
+            alike=_alike(facts, followers),
+            by_topic=_inverse((f.topic, f.id) for f in facts.values()),
             digest=knowledge_digest(self._folder),
         )
 
     def _file(self, name: str) -> dict[str, Any]:
-        try:
-            return read_file(self._folder, name)
-        except FileFault as fault:
-            self.faults.append(str(fault))
-            return {}
+        """Gives a file; one that holds several lists is read once."""
+        if name not in self._files_read:
+            try:
+                self._files_read[name] = read_file(self._folder, name)
+            except FileFault as fault:
+                self.faults.append(str(fault))
+                self._files_read[name] = {}
+        return self._files_read[name]
 
     def _rows(self, name: str, key: str, *other_keys: str) -> list[Any]:
         """Reads one list of a file; anything at its top besides the lists that it has is a fault."""
@@ -253,10 +307,18 @@ class _Reader:
 
 
 def _inverse(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    result: dict[str, tuple[str, ...]] = {}
+    result: dict[str, list[str]] = {}
     for key, value in pairs:
-        result[key] = (*result.get(key, ()), value)
-    return MappingProxyType(result)
+        result.setdefault(key, []).append(value)
+    return MappingProxyType({key: tuple(values) for key, values in result.items()})
+
+
+def _alike(facts: Mapping[str, schema.Fact], followers_of: Mapping[str, tuple[str, ...]]) -> Mapping[Tags, Leads]:
+    alike: dict[Tags, list[tuple[int, str]]] = {}
+    for place, lead in enumerate(fact for fact in facts.values() if not fact.same_as):
+        tags = Tags.of([lead, *(facts[follower] for follower in followers_of.get(lead.id, ()))])
+        alike.setdefault(tags, []).append((place, lead.id))
+    return MappingProxyType({tags: tuple(leads) for tags, leads in alike.items()})
 
 
 def _check(k: Knowledge, folder: Path) -> Iterable[str]:

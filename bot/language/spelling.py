@@ -35,7 +35,8 @@ class Speller:
         self._symspell = SymSpell(max_dictionary_edit_distance=2, prefix_length=6)
         for word in list(counts)[:COMMON_WORDS]:
             self._symspell.create_dictionary_entry(word, counts[word])
-        for word in self._domain:
+        # Sorted: symspellpy takes the first of equally good corrections, and a set's order changes with the process.
+        for word in sorted(self._domain):
             self._symspell.create_dictionary_entry(word, DOMAIN_COUNT)
 
     def known(self, word: str) -> bool:

@@ -84,15 +84,15 @@ class FactRetriever(StoredComponent):
             _, sentence = message.get_dense_features(TEXT)
             if self._index is None or doc is None or sentence is None:
                 continue
-            likeness = self._index.likeness([plain(doc)], sentence.features)
-            found = self._index.ranked(likeness, self._config["nearby"])
+            compared = self._index.compare(plain(doc), sentence.features[0])
+            found = compared.ranked(self._config["nearby"])
             silent = dict(found).get(UNANSWERED, 0.0)
             facts = [(key, score) for key, score in found if key != UNANSWERED]
             message.set(FACTS, self._sure(facts, silent), add_to_output=True)
             message.set(NEAR, [[key, round(score, 3)] for key, score in facts], add_to_output=True)
             best = facts[0][1] if facts else 0.0
             message.set(SILENT, silent >= max(self._config["sure"], best + self._config["lead"]), add_to_output=True)
-            message.set(NEAREST, self._index.nearest(likeness, self._config["akin"]), add_to_output=True)
+            message.set(NEAREST, compared.nearest(self._config["akin"]), add_to_output=True)
         return messages
 
     def _sure(self, facts: List[tuple[str, float]], silent: float) -> List[str]:

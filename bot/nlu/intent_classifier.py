@@ -29,6 +29,7 @@ from bot.language.clauses import clauses
 from bot.language.concepts import load_finder
 from bot.language.encoder import DIMENSIONS, load_encoder
 from bot.language.pipeline import read, respelled
+from bot.language.weights import TermWeights
 from bot.nlu.language_reader import DOC
 
 # The key under which the action server finds the intents of all questions in a message.
@@ -76,6 +77,7 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
         self._encoder = load_encoder()
         self._finder = load_finder()
         self._vectorizer = vectorizer
+        self._terms = TermWeights(vectorizer) if vectorizer else None
         self._concepts = concepts
         self._classifier = classifier
         # The parts of the weights, for `_guesses`.
@@ -181,9 +183,9 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
 
     def _guesses(self, texts: List[str], docs: List[Doc], embeddings: np.ndarray) -> List[List[Guess]]:
         """Gives for each text all intents, likeliest first."""
-        assert self._classifier is not None and self._vectorizer is not None and self._concepts is not None
+        assert self._classifier is not None and self._terms is not None and self._concepts is not None
         # The same as predict_proba of the joined matrix, without joining it: a third of the time.
-        spelled = self._vectorizer.transform(texts) @ self._spelling
+        spelled = self._terms.transform(texts) @ self._spelling
         named = self._concepts.transform([self._name(doc) for doc in docs]) @ self._named
         scores = embeddings @ self._meaning + spelled + named + self._classifier.intercept_
         names = self._classifier.classes_

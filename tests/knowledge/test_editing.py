@@ -106,7 +106,7 @@ def test_the_retriever_finds_it_in_other_words(six: Knowledge):
     known = [entry for number, entry in enumerate(entries(six)) if number % 12 == 0 or entry[0].startswith("d5-")]
     index = QuestionIndex(known, load_encoder())
     text = plain(read("my neck locks after practising the violin"))
-    found = index.ranked(index.likeness([text], load_encoder().encode([text])), 4)
+    found = index.compare(text, load_encoder().encode([text])[0]).ranked(4)
     facts = [(key, score) for key, score in found if key]
     assert FactRetriever(FactRetriever.get_default_config(), None, None)._sure(facts, dict(found).get("", 0.0)) == [
         "d5-cause-violin"

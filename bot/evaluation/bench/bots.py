@@ -167,7 +167,7 @@ def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
     files = [folder / "config.yml", folder / "domain.yml", *(folder / "data").rglob("*.yml")]
     files += [*(folder / "bot").rglob("*.yml"), *(folder / "bot" / "nlu").glob("*.py")]
-    files += [folder / "bot" / "language" / "retrieval.py"]
+    files += [folder / "bot" / "language" / name for name in ("retrieval.py", "weights.py")]
     for path in sorted(files):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
