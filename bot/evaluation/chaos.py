@@ -178,12 +178,15 @@ async def run(target: Target, rate: float, minutes: float, pause: float, names: 
             idle.append(talk)
 
         async def strike() -> None:
+            bag: list[str] = []
             while names:
                 wait = random.uniform(0.5, 1.5) * pause
                 if time.monotonic() + wait > ends:
                     return
                 await asyncio.sleep(wait)
-                report.harm = random.choice(names)
+                # Each once, in any order, before one comes again.
+                bag = bag or random.sample(names, len(names))
+                report.harm = bag.pop()
                 report.struck[report.harm] += 1
                 at = time.monotonic() - started
                 report.timeline.append(f"{at:.0f} s: {await harms.strike(target, report.harm)}")

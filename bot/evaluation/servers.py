@@ -152,7 +152,7 @@ def nginx(configuration: str, port: int) -> Iterator[Server]:
 def deployed_nginx(bots: list[str], port: int, tls_port: int, tls: Path) -> str:
     """Gives deploy/nginx.conf for these bots; but for addresses and folders it is what is deployed."""
     changes = {
-        "server bot:5005 max_fails=0;": "\n".join(f"server {bot} max_fails=1 fail_timeout=5s;" for bot in bots),
+        "server bot:5005 max_fails=0;": "\n".join(f"server {bot} max_fails=0;" for bot in bots),
         "server messaging:5005;": f"server {bots[0]};",
         "listen 80;": f"listen 127.0.0.1:{free_port()};",
         "listen 443 ssl http2;": f"listen 127.0.0.1:{tls_port} ssl http2; listen 127.0.0.1:{port};",
