@@ -19,7 +19,7 @@ NAMED_TOPIC, NAMED_THING, NAMED_TRIGGER = 12.0, 10.0, 8.0
 SAME_PLACE, WIDER_PLACE, ANY_PLACE, OTHER_PLACE = 6.0, 3.0, 1.0, -6.0
 STEP_DOWN, PER_SUPPORT, SAME_TOPIC_AGAIN, GOAL_KIND, OTHER_TRIGGER = 0.5, 0.4, 4.0, 5.0, 2.0
 # So many facts are put in order; no conversation comes to the end of them.
-MOST_RANKED = 500
+MOST_RANKED = 250
 
 SELF_CARE = frozenset({"treatment", "prevention"})
 
