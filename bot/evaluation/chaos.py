@@ -43,6 +43,8 @@ DISK_MB = {"alone": 24, "cluster": 400}
 EMERGENCY = "crushing chest pain and my left arm is numb"
 # A place that needs no safety question before it is answered; each person has one, so that mixed-up replies show.
 PLACES = ("calf", "foot", "hand", "thigh", "arm")
+# The phrase that takes an emergency back, as its button does.
+TAKEN_BACK = "button_false_alarm"
 # One message in so many is an emergency.
 EMERGENCIES = 8
 # So many people for one message a second: nobody writes faster than a person does.
@@ -64,20 +66,28 @@ class Person:
     place: str
     said: int = 0
     knows: bool = False
+    alarmed: bool = False
 
     def next_message(self) -> str:
-        """Gives the next thing that they write."""
+        """Gives the next thing that they write; an alarm stands until they take it back."""
         self.said += 1
-        if self.said % EMERGENCIES == 0:
+        step = self.said % EMERGENCIES
+        if step == 0:
             return EMERGENCY
-        return f"my {self.place} cramps after running" if self.said % EMERGENCIES == 1 else "what causes it?"
+        if step == 1 and self.alarmed:
+            return load_knowledge().phrases[TAKEN_BACK]
+        return f"my {self.place} cramps after running" if step in (1, 2) else "what causes it?"
 
     def judge(self, text: str, reply: Mapping[str, Any], said: str) -> str:
         """Names what a reply was."""
         if apologises(said):
             return APOLOGY
         if text == EMERGENCY:
+            self.alarmed = True
             return ANSWERED if reply.get("kind") == "emergency" else "unscreened"
+        if self.alarmed:  # what is said then may still be about the emergency
+            self.alarmed = text != load_knowledge().phrases[TAKEN_BACK]
+            return ANSWERED
         about = reply.get("body_part")
         if about and about != self.place:
             return "wrong_person"

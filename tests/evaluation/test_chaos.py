@@ -100,6 +100,16 @@ def test_people_tell_where_it_hurts_first_and_have_an_emergency_now_and_then():
     assert "foot" in said[0] and said.count(EMERGENCY) == 2
 
 
+def test_people_take_an_emergency_back_before_they_go_on():
+    person = Person("foot", said=7)
+    assert person.judge(person.next_message(), {"kind": "emergency"}, "Call 999 now.") == "answered"
+    assert person.judge("what causes it?", {"kind": "emergency", "body_part": "chest"}, "Call 999 now.") == "answered"
+    taken_back = person.next_message()
+    assert person.judge(taken_back, {"kind": "answer", "body_part": "chest"}, "Good.") == "answered"
+    assert "foot" not in taken_back and "foot" in person.next_message()
+    assert person.judge("what causes it?", {"kind": "answer", "body_part": "chest"}, "x") == "wrong_person"
+
+
 async def test_a_clock_jumps_for_the_process_that_follows_it(tmp_path: Path):
     code = "import time\nfor _ in range(2): print(time.time(), flush=True); input()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
