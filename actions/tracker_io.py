@@ -19,7 +19,7 @@ from bot.core.dialogue import Reply
 from bot.core.known import known
 from bot.core.turn import BODY_PART, CUE, Answer, Mention, State, Turn
 from bot.knowledge.loader import Knowledge, load_knowledge
-from bot.knowledge.numbers import numbers
+from bot.knowledge.numbers import Numbers, numbers
 from bot.knowledge.safety import Reply as SafetyReply
 from bot.knowledge.safety import load_safety
 from bot.settings import read_settings
@@ -73,11 +73,11 @@ class Move(Action, ABC):
 
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
         """Sends the reply and gives the events."""
-        turn, setting = turn_from(tracker), self.setting(tracker)
-        answer, after = self.reply(turn, self.state(tracker), setting)
         alarm = self.alarm(tracker)
         if alarm and tracker.latest_message.get(TAKES_BACK):
             return self.resume(dispatcher, tracker)
+        turn, setting = turn_from(tracker), self.setting(tracker)
+        answer, after = self.reply(turn, self.state(tracker), setting)
         clarified = DENIES_SIGNS in turn.ids(CUE)
         if alarm and not clarified and held_back(answer, alarm, self._knowledge):
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
@@ -109,12 +109,14 @@ class Move(Action, ABC):
         now = given is not None and given.kind != URGENT
         if not text or not (now or after_alarm(tracker)):
             return None
-        return Alarm(text.format(**vars(numbers(tracker.get_slot("country") or self._country))), urgent=now)
+        return Alarm(text.format(**vars(self._numbers(tracker))), urgent=now)
 
     def setting(self, tracker: Tracker) -> Setting:
         """Gives the knowledge base with the numbers of the person's country."""
-        known = numbers(tracker.get_slot("country") or self._country)
-        return Setting(self._knowledge, known.emergency_number)
+        return Setting(self._knowledge, self._numbers(tracker).emergency_number)
+
+    def _numbers(self, tracker: Tracker) -> Numbers:
+        return numbers(tracker.get_slot("country") or self._country)
 
 
 @lru_cache(maxsize=1)

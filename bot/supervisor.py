@@ -155,7 +155,8 @@ class Supervisor(Manager):
     def _watch(self, part: Part) -> None:
         """Ends a part that hangs; `loop` then starts it again."""
         while not self._terminating:
-            time.sleep(PROBE_SECONDS)
+            # Often at first: a part that dies before it is seen to work once counts as one that cannot start.
+            time.sleep(PROBE_SECONDS if part.proven else FIRST_PAUSE)
             asked = part.started
             if _answers(part):
                 part.answered, part.proven = time.monotonic(), True

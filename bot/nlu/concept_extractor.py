@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Type
 
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.nlu.extractors.extractor import EntityExtractorMixin
 from rasa.nlu.tokenizers.tokenizer import Tokenizer
 from rasa.shared.nlu.constants import (
@@ -21,27 +18,18 @@ from rasa.shared.nlu.training_data.message import Message
 
 from bot.core.turn import Mention
 from bot.language.concepts import load_finder
+from bot.nlu.components import ConfiguredComponent
 from bot.nlu.language_reader import DOC
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
-class ConceptExtractor(GraphComponent, EntityExtractorMixin):
+class ConceptExtractor(ConfiguredComponent, EntityExtractorMixin):
     """Adds what the knowledge base's words find; keeps what other extractors found."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Dict[str, Any]) -> None:
         """Loads the shared finder."""
+        super().__init__(config)
         self._finder = load_finder()
-
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> ConceptExtractor:
-        """Makes the component (see parent)."""
-        return cls()
 
     @classmethod
     def required_components(cls) -> List[Type]:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Type
 
 import joblib
 import numpy as np
-from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.graph import ExecutionContext
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
@@ -30,6 +30,7 @@ from bot.language.concepts import load_finder
 from bot.language.encoder import DIMENSIONS, load_encoder
 from bot.language.pipeline import read, respelled
 from bot.language.weights import TermWeights
+from bot.nlu.components import StoredComponent
 from bot.nlu.language_reader import DOC
 
 # The key under which the action server finds the intents of all questions in a message.
@@ -45,7 +46,7 @@ NOTHING = "nlu_fallback"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
-class QuestionClassifier(IntentClassifier, GraphComponent):
+class QuestionClassifier(StoredComponent, IntentClassifier):
     """Logistic regression over the sentence embedding, character n-grams and the concepts that are named."""
 
     @staticmethod
@@ -64,16 +65,14 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
     def __init__(
         self,
         config: Dict[str, Any],
-        model_storage: ModelStorage,
+        storage: ModelStorage,
         resource: Resource,
         vectorizer: Optional[TfidfVectorizer] = None,
         concepts: Optional[DictVectorizer] = None,
         classifier: Optional[LogisticRegression] = None,
     ) -> None:
         """Keeps the options and, once trained, the vectorizers and the classifier."""
-        self._config = config
-        self._storage = model_storage
-        self._resource = resource
+        super().__init__(config, storage, resource)
         self._encoder = load_encoder()
         self._finder = load_finder()
         self._vectorizer = vectorizer
@@ -84,17 +83,6 @@ class QuestionClassifier(IntentClassifier, GraphComponent):
         weights = classifier.coef_.T if classifier else np.zeros((0, 0))
         named = len(weights) - (len(concepts.feature_names_) if concepts else 0)
         self._meaning, self._spelling, self._named = np.split(weights, [DIMENSIONS, named])
-
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> QuestionClassifier:
-        """Makes an untrained component (see parent)."""
-        return cls(config, model_storage, resource)
 
     @classmethod
     def required_components(cls) -> List[Type]:

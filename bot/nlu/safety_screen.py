@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
-from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
-from rasa.engine.storage.resource import Resource
-from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
@@ -15,6 +12,7 @@ from bot.core.context import Category
 from bot.core.screen import ScreenResult
 from bot.knowledge.vocabulary import reading_digest
 from bot.language.safety import load_reader
+from bot.nlu.components import ConfiguredComponent
 
 # The key under which the verdict travels to the gate and to the action server.
 SAFETY = "safety"
@@ -28,23 +26,13 @@ FAILED = "screen-failed"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
-class SafetyScreen(GraphComponent):
+class SafetyScreen(ConfiguredComponent):
     """Writes the screen's verdict on each message; decides nothing and never raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Dict[str, Any]) -> None:
         """Loads the shared reader."""
+        super().__init__(config)
         self._reader = load_reader()
-
-    @classmethod
-    def create(
-        cls,
-        config: Dict[str, Any],
-        model_storage: ModelStorage,
-        resource: Resource,
-        execution_context: ExecutionContext,
-    ) -> SafetyScreen:
-        """Makes the component (see parent)."""
-        return cls()
 
     @staticmethod
     def required_packages() -> List[str]:
