@@ -6,7 +6,7 @@ BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run chat train test check knowledge document preview report facts-reached evaluate \
-  evaluate-safety bench compare-nlu screen chaos flood sbom audit lock clean
+  evaluate-safety bench compare-nlu adapters chaos flood sbom audit lock clean
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -65,8 +65,8 @@ bench: setup-dev  ## Speed, memory and growth beside Rasa's default into docs/pe
 compare-nlu: setup-dev  ## NLU configurations and learning curves into docs/nlu-evaluation.md (hours; QUICK=1; HINT3=folder)
 	@$(PY) -m bot.evaluation.nlu_comparison $(if $(QUICK),--quick) $(if $(HINT3),--hint3 $(HINT3))
 
-screen: setup-dev  ## Fit the learned screen on its examples and store the result (a quarter of an hour)
-	@$(PY) -m bot.nlu.screen_training
+adapters: setup-dev  ## Fit the encoder to changed phrases and danger examples and store the result (half an hour)
+	@$(PY) -m bot.nlu.fit
 
 chaos: setup-dev  ## Kill parts under load and count what people see (ARGS="--cluster --rate 20 --minutes 30")
 	@$(PY) -m bot.evaluation.chaos $(ARGS)

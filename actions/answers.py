@@ -5,7 +5,7 @@ from __future__ import annotations
 from actions.tracker_io import Move
 from bot.core import dialogue
 from bot.core.answering import Setting
-from bot.core.dialogue import Reply
+from bot.core.replies import Reply
 from bot.core.turn import State, Turn
 
 

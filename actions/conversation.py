@@ -21,10 +21,10 @@ from actions.tracker_io import (
     turn_from,
     warn,
 )
-from bot.core import checks, dialogue
+from bot.core import asides, checks, dialogue
 from bot.core.alarms import Alarm
 from bot.core.answering import Setting
-from bot.core.dialogue import Reply
+from bot.core.replies import Reply
 from bot.core.turn import COUNTRY, State, Turn
 from bot.knowledge.numbers import numbers
 
@@ -42,7 +42,7 @@ class ActionSmallTalk(Move):
 
 
 # Below this confidence in the intent `restart` nothing is deleted; `make evaluate` lists what is taken for it.
-SURE_TO_FORGET = 0.5
+SURE_TO_FORGET = 0.65
 
 
 class ActionForget(Move):
@@ -69,7 +69,7 @@ class ActionForget(Move):
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
-        return dialogue.restart(turn, state, setting)
+        return asides.restart(turn, state, setting)
 
 
 class Says(Enum):
@@ -117,7 +117,7 @@ class ActionHandOff(MoveAfterAlarm):
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
-        return dialogue.handoff(turn, state, setting)
+        return asides.handoff(turn, state, setting)
 
 
 class ActionTellMore(MoveAfterAlarm):
@@ -217,13 +217,13 @@ class ActionSetCountry(Move):
             dispatcher.utter_message(response=RED_FLAG_RESPONSE, country=named[0])
             return [SlotSet("country", named[0])]
         setting = Setting(self._knowledge, numbers(named[0]).emergency_number)
-        answer, after = dialogue.country_set(turn_from(tracker), state, setting)
+        answer, after = asides.country_set(turn_from(tracker), state, setting)
         send(dispatcher, answer)
         return [SlotSet("country", named[0]), *events(tracker, after)]
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
-        return dialogue.ask_country(turn, state, setting)
+        return asides.ask_country(turn, state, setting)
 
 
 class ActionSummarise(Move):
@@ -235,7 +235,7 @@ class ActionSummarise(Move):
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
-        return dialogue.summary(turn, state, setting)
+        return asides.summary(turn, state, setting)
 
 
 class ActionShorten(Move):
@@ -247,7 +247,7 @@ class ActionShorten(Move):
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
-        return dialogue.shorter(turn, state, setting)
+        return asides.shorter(turn, state, setting)
 
 
 class ActionExplainWord(Move):

@@ -15,8 +15,8 @@ from bot.core import checks, dialogue
 from bot.core.alarms import Alarm, ask_beside, held_back, reminded
 from bot.core.answering import Setting
 from bot.core.checks import DENIES_SIGNS
-from bot.core.dialogue import Reply
 from bot.core.known import known
+from bot.core.replies import Reply
 from bot.core.turn import BODY_PART, CUE, Answer, Mention, State, Turn
 from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.knowledge.numbers import Numbers, numbers
@@ -77,7 +77,8 @@ class Move(Action, ABC):
         if alarm and tracker.latest_message.get(TAKES_BACK):
             return self.resume(dispatcher, tracker)
         turn, setting = turn_from(tracker), self.setting(tracker)
-        answer, after = self.reply(turn, self.state(tracker), setting)
+        state = self.state(tracker)
+        answer, after = dialogue.follow_up(turn, state, setting) or self.reply(turn, state, setting)
         clarified = DENIES_SIGNS in turn.ids(CUE)
         if alarm and not clarified and held_back(answer, alarm, self._knowledge):
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)

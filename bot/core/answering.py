@@ -167,7 +167,7 @@ def _write(sections: Sequence[_Section], request: Request, state: State, setting
             continue
         draft.gap()
         if len(sections) < 3 or section.goal.id != SEE_DOCTOR:
-            draft.say(_heading(section, focus, draft))
+            draft.say(_heading(section, leads, request, draft))
         for difference in differing:
             draft.differ(difference)
         draft.tell([lead for lead in leads if _untold(lead, draft, focus, k)], focus.body_parts)
@@ -201,9 +201,16 @@ def _differences(section: _Section, request: Request, k: Knowledge) -> tuple[str
         return ()
     focus = request.focus
     named = [d.id for d in k.disagreements.values() if d.when_asked and d.topic in focus.topics]
-    own = () if focus.conditions or focus.medicines else section.goal.disagreements
+    specific = focus.conditions or focus.medicines or _beside(request.found, section.goal, k)
+    own = () if specific else section.goal.disagreements
     fitting = [d for d in (*own, *named) if _may_show(d, focus, k)]
     return tuple(fitting[:1]) if section.goal.id != SEE_DOCTOR else ()
+
+
+def _beside(found: Sequence[str], goal: Goal, k: Knowledge) -> bool:
+    """Tells whether a specific question was asked that is not about what the goal's sources differ on."""
+    topics = {k.disagreements[difference].topic for difference in goal.disagreements}
+    return bool(found) and all(k.facts[fact].topic not in topics for fact in found)
 
 
 def _may_show(disagreement_id: str, focus: Focus, k: Knowledge) -> bool:
@@ -214,10 +221,12 @@ def _may_show(disagreement_id: str, focus: Focus, k: Knowledge) -> bool:
     return not unsuited and all(safe(fact, focus.body_parts, k) for fact in facts)
 
 
-def _heading(section: _Section, focus: Focus, draft: Draft) -> str:
+def _heading(section: _Section, leads: Sequence[str], request: Request, draft: Draft) -> str:
     """Gives the heading, which says once an answer that the facts are not about the place or trigger."""
-    selection, heading = section.selection, section.goal.heading
-    k = draft.k
+    selection, heading, focus, k = section.selection, section.goal.heading, request.focus, draft.k
+    if leads and all(lead in request.found and k.facts[lead].kind not in section.goal.kinds for lead in leads):
+        # The retriever knows better than the intent what is asked.
+        return k.phrases["heading"].format(heading=k.phrases["heading_found"])
     about_named = selection.subject_matched and (focus.topics or focus.conditions or focus.medicines)
     if not about_named and not draft.generalised:
         if focus.triggers and not selection.trigger_matched and section.goal.id == CAUSES:

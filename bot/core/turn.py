@@ -15,6 +15,8 @@ ORDINAL, SIDE, CUE, COUNTRY = "ordinal", "side", "cue", "country"
 SET_ASIDE = "set_aside"
 # A cue: what was talked of is meant ("does it help the neck too?").
 REFERS_BACK = "refers_back"
+# Cues: something else than what was not given is asked for; what only a doctor can say of this person is.
+INSTEAD, IS_IT = "instead", "is_it"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 

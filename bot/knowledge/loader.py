@@ -166,6 +166,8 @@ class _Reader:
         self.faults: list[str] = []
 
     def read(self) -> Knowledge:
+        self._forms("lemmas.yml", "lemmas")
+        self._forms("spellings.yml", "spellings")
         facts = self._facts()
         asked, unanswered = self._asked()
         documents = self._records("documents.yml", "documents", schema.Document)
@@ -292,6 +294,28 @@ class _Reader:
         """Reads concepts that no reader is shown by name; the id, spelled out, serves as the name."""
         named = [{"name": str(r.get("id", "")).replace("_", " "), **r} if isinstance(r, dict) else r for r in rows]
         return self._parse(name, named, schema.Concept)
+
+    def _forms(self, name: str, key: str) -> None:
+        """Checks a file of words with the forms in which they are written; `bot.knowledge.vocabulary` uses it."""
+        words = self._file(name).get(key)
+        if not isinstance(words, dict):
+            self.faults.append(f"{name}: {key}: is missing; put the words under the line '{key}:'")
+            return
+        owners: dict[str, str] = {}
+        for word, forms in words.items():
+            label = f"{name}: {word}"
+            if not isinstance(forms, list) or not forms:
+                self.faults.append(f"{label}: has no list of forms; write them in square brackets, like [{word}s]")
+                continue
+            for form in forms:
+                if not isinstance(form, str) or not isinstance(word, str):
+                    self.faults.append(
+                        f"{label}: '{form}' is read as a number, a date or yes and no; write it in quotes"
+                    )
+                elif form in owners:
+                    other = f"{label}: '{form}' stands under '{owners[form]}' too; keep it under one of them"
+                    self.faults.append(other)
+                owners[str(form)] = str(word)
 
     def _phrases(self, documents: int) -> Mapping[str, str]:
         """Reads our own sentences, with the number of documents filled in."""

@@ -22,7 +22,7 @@ from bot.knowledge.safety import Country
 from bot.knowledge.schema import Concept
 from bot.language.pipeline import load_nlp
 
-SYMPTOM, EXCLUDED, MEANING, LIKENED = "symptom", "excluded", "meaning", "likened"
+SYMPTOM, EXCLUDED, MEANING, LIKENED, DENIED = "symptom", "excluded", "meaning", "likened", "denied"
 # A concept may stand this many tokens after the words that set it aside ("forget about the eye").
 _ASIDE = 2
 # In a message of so few tokens a word of the glossary is what is asked about ("athero what?").
@@ -72,7 +72,7 @@ class ConceptFinder:
         matches = _kept(_unswallowed([self._match(span) for span in self._matcher(doc, as_spans=True)]))
         places = _by_relevance([m for m in matches if m.kind == t.BODY_PART], matches)
         others = sorted((m for m in matches if m.kind != t.BODY_PART), key=lambda m: (m.start, -m.end))
-        hidden = {(t.CUE, cue) for cue in (SYMPTOM, EXCLUDED, MEANING, LIKENED)}
+        hidden = {(t.CUE, cue) for cue in (SYMPTOM, EXCLUDED, MEANING, LIKENED, DENIED)}
         asked = len(doc) <= _ONE_WORD_ASKED or any((m.kind, m.id) == (t.CUE, MEANING) for m in matches)
         chosen = [m for m in (*places, *others) if (m.kind, m.id) not in hidden and (asked or m.kind != t.TERM)]
         return tuple(_mention(match, doc) for match in chosen)
@@ -113,9 +113,13 @@ def _unswallowed(matches: list[_Match]) -> list[_Match]:
 
 
 def _kept(matches: list[_Match]) -> list[_Match]:
-    """Leaves out what is set aside ("besides heat"), each time only the nearest concept, and what is likened to."""
-    likened = {m.end for m in matches if (m.kind, m.id) == (t.CUE, LIKENED)}
+    """Leaves out what is set aside, what is likened to, and what did not set it off.
+
+    Of what is set aside ("besides heat") only the nearest concept; "it wasn't lifting" did not set it off.
+    """
+    likened, denied = ({m.end for m in matches if (m.kind, m.id) == (t.CUE, cue)} for cue in (LIKENED, DENIED))
     aside = {m for m in matches if m.kind == t.BODY_PART and m.start in likened}
+    aside |= {m for m in matches if m.kind == t.TRIGGER and m.start in denied}
     for cue in (m for m in matches if (m.kind, m.id) == (t.CUE, t.SET_ASIDE)):
         after = [m for m in matches if m.kind != t.CUE and 0 <= m.start - cue.end < _ASIDE]
         first = min((m.start for m in after), default=None)

@@ -19,7 +19,7 @@ from spacy.language import Language
 from spacy.lookups import Table, load_lookups
 from spacy.tokens import Doc, Span, Token
 
-from bot.knowledge.vocabulary import domain_lemmas, domain_words
+from bot.knowledge.vocabulary import domain_lemmas, domain_words, spellings, word_counts
 from bot.language.spelling import Speller
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "\u00b4": "'"})
@@ -42,7 +42,8 @@ class SpellingComponent:
         for token in doc:
             norm = token.norm_.lower()
             # spaCy's own norms come from its tables ("nt" is "not") and need no correction.
-            token.norm_ = norm if token.norm_ != token.lower_ else self._speller.correct(norm)
+            kept = token.norm_ != token.lower_ or (len(norm) == 1 and not _stands_free(token))
+            token.norm_ = norm if kept else self._speller.correct(norm)
             token._.corrected = token.norm_ != norm
             token._.known = norm.isascii() and self._speller.known(norm)
         return doc
@@ -59,6 +60,13 @@ class SpellingComponent:
                     orths.append(token.text[start : start + len(part)])
                     start += len(part)
                 retokenizer.split(token, orths, heads=[(token, i) for i in range(len(parts))])
+
+
+def _stands_free(token: Token) -> bool:
+    """Tells whether a letter is a word among others: "y" alone is yes, and "y/n" asks for yes or no."""
+    before = token.i == 0 or bool(token.nbor(-1).whitespace_)
+    after = token.i + 1 == len(token.doc) or bool(token.whitespace_)
+    return len(token.doc) > 1 and before and after
 
 
 class NormLemmaComponent:
@@ -80,7 +88,7 @@ class NormLemmaComponent:
 @Language.factory("spelling")
 def create_spelling(nlp: Language, name: str) -> SpellingComponent:
     """Makes the spelling component (spaCy factory)."""
-    return SpellingComponent(Speller(domain_words()))
+    return SpellingComponent(Speller(domain_words(), spellings(), word_counts()))
 
 
 @Language.factory("norm_lemma")

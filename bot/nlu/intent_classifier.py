@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, List, Optional, Tuple, Type
 
 import joblib
 import numpy as np
@@ -22,15 +22,17 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from spacy.tokens import Doc
 
-from bot.core.questions import QUESTION, Guess, questions
+from bot.core.questions import Guess, questions
 from bot.core.turn import CUE, NOT_COVERED, TOPIC
 from bot.knowledge.vocabulary import reading_digest
+from bot.language.adapter import Adapter
 from bot.language.clauses import clauses
 from bot.language.concepts import load_finder
-from bot.language.encoder import DIMENSIONS, load_encoder
-from bot.language.pipeline import read, respelled
+from bot.language.encoder import DIMENSIONS, SentenceEncoder, load_encoder, weights_folder
+from bot.language.pipeline import plain, read, respelled
 from bot.language.weights import TermWeights
 from bot.nlu.components import StoredComponent
+from bot.nlu.intent_training import fitted
 from bot.nlu.language_reader import DOC
 
 # The key under which the action server finds the intents of all questions in a message.
@@ -43,11 +45,17 @@ TAKES_BACK, FALSE_ALARM, SURE = "takes_back", "false_alarm", 0.6
 _TELLING = frozenset({TOPIC, CUE, NOT_COVERED})
 # The intent of a message without words; FallbackClassifier sets the same when unsure.
 NOTHING = "nlu_fallback"
+# What the model keeps of it.
+REGRESSION, ADAPTER = "classifier.joblib", "adapter.npz"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class QuestionClassifier(StoredComponent, IntentClassifier):
-    """Logistic regression over the sentence embedding, character n-grams and the concepts that are named."""
+    """Two guesses, averaged: logistic regression over what a text says, and the encoder fitted to the intents.
+
+    The regression sees the sentence embedding, character n-grams and the concepts that are named. Either errs where the
+    other does not: the fitted encoder reads loose wordings better, the regression rare ones.
+    """
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
@@ -59,6 +67,7 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
             "min_df": 2,
             "concepts": 0.6,
             "max_iter": 100,
+            "fitted": 0.5,
             "ranking_length": 5,
         }
 
@@ -70,8 +79,9 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         vectorizer: Optional[TfidfVectorizer] = None,
         concepts: Optional[DictVectorizer] = None,
         classifier: Optional[LogisticRegression] = None,
+        adapter: Optional[Adapter] = None,
     ) -> None:
-        """Keeps the options and, once trained, the vectorizers and the classifier."""
+        """Keeps the options and, once trained, the vectorizers, the classifier and the encoder's adapter."""
         super().__init__(config, storage, resource)
         self._encoder = load_encoder()
         self._finder = load_finder()
@@ -79,8 +89,11 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         self._terms = TermWeights(vectorizer) if vectorizer else None
         self._concepts = concepts
         self._classifier = classifier
+        self._adapter = adapter
+        self._fitted_encoder = SentenceEncoder(weights_folder(), adapter=adapter) if adapter else None
         # The parts of the weights, for `_guesses`.
-        weights = classifier.coef_.T if classifier else np.zeros((0, 0))
+        weights, intercept = _of_each_intent(classifier) if classifier else (np.zeros((0, 0)), np.zeros(0))
+        self._intercept = intercept
         named = len(weights) - (len(concepts.feature_names_) if concepts else 0)
         self._meaning, self._spelling, self._named = np.split(weights, [DIMENSIONS, named])
 
@@ -118,7 +131,9 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
             C=self._config["C"], class_weight="balanced", max_iter=self._config["max_iter"]
         ).fit(matrix, [e.get(INTENT) for e in examples])
         with self._storage.write_to(self._resource) as folder:
-            joblib.dump((self._vectorizer, self._concepts, self._classifier), folder / "classifier.joblib")
+            joblib.dump((self._vectorizer, self._concepts, self._classifier), folder / REGRESSION)
+            if self._config["fitted"]:
+                fitted((e.get(TEXT), e.get(INTENT)) for e in examples).save(folder / ADAPTER)
         return self._resource
 
     @classmethod
@@ -132,7 +147,9 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
     ) -> QuestionClassifier:
         """Reads the trained component from the model (see parent)."""
         with model_storage.read_from(resource) as folder:
-            return cls(config, model_storage, resource, *joblib.load(folder / "classifier.joblib"))
+            adapter = Adapter.load(folder / ADAPTER) if (folder / ADAPTER).is_file() else None
+            vectorizer, concepts, classifier = joblib.load(folder / REGRESSION)
+        return cls(config, model_storage, resource, vectorizer, concepts, classifier, adapter)
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Sets intent, ranking and the questions of each message."""
@@ -140,7 +157,7 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
             text = message.get(TEXT) or ""
             embedding = _embedding(message) if text.strip() else None
             doc = message.get(DOC)
-            if self._classifier is None or embedding is None or doc is None:
+            if self._classifier is None or embedding is None or doc is None or _gibberish(doc):
                 message.set(INTENT, {"name": NOTHING, PREDICTED_CONFIDENCE_KEY: 1.0}, add_to_output=True)
                 message.set(QUESTIONS, [NOTHING], add_to_output=True)
                 continue
@@ -150,8 +167,9 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
             # A question in what is none as a whole decides what is done, so it leads the ranking, from which Rasa's SDK
             # takes the intent.
             first = max((part for part in parts if part.intent == asked[0]), key=_confidence, default=whole[0])
-            kept = whole[0].intent in asked or whole[0].intent.startswith(QUESTION)
-            led = whole if kept else [first, *(g for g in whole if g.intent != first.intent)]
+            # What leads is as sure as what it leads, or FallbackClassifier takes the two for a doubt.
+            leading = Guess(first.intent, max(first.confidence, whole[0].confidence))
+            led = whole if whole[0].intent in asked else [leading, *(g for g in whole if g.intent != first.intent)]
             ranking = [{"name": g.intent, PREDICTED_CONFIDENCE_KEY: g.confidence} for g in led]
             message.set(INTENT, ranking[0], add_to_output=True)
             message.set(RANKING, ranking[: self._config["ranking_length"]], add_to_output=True)
@@ -175,9 +193,15 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         # The same as predict_proba of the joined matrix, without joining it: a third of the time.
         spelled = self._terms.transform(texts) @ self._spelling
         named = self._concepts.transform([self._name(doc) for doc in docs]) @ self._named
-        scores = embeddings @ self._meaning + spelled + named + self._classifier.intercept_
-        names = self._classifier.classes_
-        return [[Guess(str(names[i]), float(row[i])) for i in np.argsort(-row)] for row in softmax(scores, axis=1)]
+        scores = embeddings @ self._meaning + spelled + named + self._intercept
+        names, found = self._classifier.classes_, softmax(scores, axis=1)
+        if self._adapter and self._fitted_encoder:
+            # Both name the intents in alphabetical order. The encoder knows symbols only by their names.
+            spoken = self._fitted_encoder.pool([plain(doc) for doc in docs])
+            worded = np.array([[any(token.is_alpha for token in doc)] for doc in docs])
+            share = self._config["fitted"] * worded
+            found = (1 - share) * found + share * self._adapter.probabilities(spoken)
+        return [[Guess(str(names[i]), float(row[i])) for i in np.argsort(-row)] for row in found]
 
     def _name(self, doc: Doc) -> Dict[str, float]:
         """Gives the features of what a text names: of each kind whether it does, and which topic or cue."""
@@ -189,6 +213,20 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
 
 def _confidence(guess: Guess) -> float:
     return guess.confidence
+
+
+def _of_each_intent(classifier: LogisticRegression) -> Tuple[np.ndarray, np.ndarray]:
+    """Gives the weights and the intercept of each intent; of two intents scikit-learn keeps those of the second."""
+    weights, intercept = classifier.coef_.T, classifier.intercept_
+    if len(classifier.classes_) > 2:
+        return weights, intercept
+    return np.hstack([np.zeros_like(weights), weights]), np.array([0.0, *intercept])
+
+
+def _gibberish(doc: Doc) -> bool:
+    """Tells whether a message is one word that is none, nor like one."""
+    words = [token for token in doc if token.is_alpha]
+    return len(words) == 1 and len(doc) == 1 and not (words[0]._.known or words[0]._.corrected)
 
 
 def _embedding(message: Message) -> np.ndarray:

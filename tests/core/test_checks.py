@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core import checks
+from bot.core import asides, checks
 from bot.core import dialogue as d
 from bot.core.answering import Setting
 from bot.core.turn import CUE, Mention, State, Turn
@@ -82,7 +82,7 @@ def test_not_sure_where_gets_advice_anyway(setting: Setting):
 
 def test_question_ends_when_the_talk_restarts(setting: Setting):
     _, state = d.ask(described("back"), State(), setting)
-    _, state = d.restart(Turn(("restart",)), replace(state), setting)
+    _, state = asides.restart(Turn(("restart",)), replace(state), setting)
     assert not state.checking and not state.checked
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core import asides
 from bot.core import dialogue as d
 from bot.core.answering import Setting
 from bot.core.turn import Mention, State, Turn
@@ -138,7 +139,7 @@ def test_yes_takes_the_first_offer(setting: Setting):
 
 def test_restart_forgets(setting: Setting):
     _, state = d.ask(turn("describe_problem", body_part="back"), State(), setting)
-    _, state = d.restart(turn("restart"), state, setting)
+    _, state = asides.restart(turn("restart"), state, setting)
     assert state.to_json() == {"introduced": True, "kind": "smalltalk"}
 
 
@@ -183,22 +184,22 @@ def test_first_misunderstanding_offers_guesses_the_second_help(setting: Setting)
 def test_note_for_the_doctor_holds_what_was_said_and_can_be_corrected(setting: Setting):
     message = turn("describe_problem", body_part="calf", trigger="exercise", duration="days", severity="severe")
     _, state = d.ask(message, State(), setting)
-    note, state = d.summary(turn("ask_summary"), state, setting)
+    note, state = asides.summary(turn("ask_summary"), state, setting)
     assert note.kind == "summary" and "calf" in note.text and K.triggers["exercise"].name in note.text
     _, state = d.inform(turn("inform", body_part="foot", cue="correction"), state, setting)
-    corrected, _ = d.summary(turn("ask_summary"), state, setting)
+    corrected, _ = asides.summary(turn("ask_summary"), state, setting)
     assert "foot" in corrected.text and "calf" not in corrected.text.split("Warning signs")[0]
 
 
 def test_note_without_anything_said_asks_for_it(setting: Setting):
-    note, _ = d.summary(turn("ask_summary"), State(), setting)
+    note, _ = asides.summary(turn("ask_summary"), State(), setting)
     assert note.kind == "summary" and note.text.startswith(K.phrases["note_empty"])
 
 
 @pytest.mark.parametrize("intent", ["ask_shorter", "ask_simpler"])
 def test_shorter_is_shorter(intent: str, setting: Setting):
     long, state = d.ask(turn("ask_treatment", body_part="back"), State(), setting)
-    short, _ = d.shorter(turn(intent), state, setting)
+    short, _ = asides.shorter(turn(intent), state, setting)
     assert short.kind == "answer" and short.facts and len(short.text) < len(long.text)
 
 
@@ -349,3 +350,50 @@ def test_is_it_kept_is_answered_on_privacy(setting: Setting):
 def test_why_not_after_a_declined_question_is_declined_again(setting: Setting):
     _, state = d.decline(turn("ask_personal_medical_decision"), State(), setting)
     assert d.why_asking(turn("ask_why_asking"), state, setting)[0].kind == "decline"
+
+
+def test_how_hard_after_what_to_do_is_not_covered_whatever_its_intent(setting: Setting):
+    _, state = d.ask(turn("ask_treatment", body_part="calf", topic="massage"), State(), setting)
+    reply, _ = d.follow_up(turn("unsure", cue="how_to_do"), state, setting)
+    assert K.not_covered["how-long-to-apply"].name in reply.text
+    assert d.follow_up(turn("unsure"), state, setting) is None
+    assert d.follow_up(turn("unsure", cue="how_to_do"), State(), setting) is None
+
+
+@pytest.mark.parametrize("move", [d.decline, d.negative_feedback, d.fallback])
+def test_something_else_after_a_declined_question_is_answered(move, setting: Setting):
+    _, state = d.decline(
+        turn("ask_personal_medical_decision", medicine="ibuprofen", body_part="back"), State(), setting
+    )
+    reply, _ = move(turn("negative_feedback", cue="instead"), state, setting)
+    assert reply.kind == "answer" and topics(reply) & {"stretching", "massage", "heat-cold", "rest"}
+
+
+def test_another_medicine_instead_of_a_declined_one_is_declined_too(setting: Setting):
+    _, state = d.decline(turn("ask_personal_medical_decision", medicine="ibuprofen"), State(), setting)
+    reply, _ = d.ask(turn("ask_medication", medicine="naproxen", cue="instead"), state, setting)
+    assert reply.kind == "decline"
+
+
+def test_is_it_an_illness_is_left_to_a_doctor(setting: Setting):
+    reply, _ = d.ask(turn("ask_about_condition", condition="ms", cue="is_it"), State(), setting)
+    assert reply.text.startswith(K.phrases["not_mine_to_say"])
+    general, _ = d.ask(turn("ask_about_condition", condition="ms"), State(), setting)
+    assert K.phrases["not_mine_to_say"] not in general.text
+
+
+def test_a_bare_why_when_nothing_was_asked_is_about_causes(setting: Setting):
+    _, state = d.ask(turn("ask_treatment", body_part="calf"), State(), setting)
+    reply, _ = d.why_asking(turn("ask_why_asking"), replace(state, checking=""), setting)
+    assert {K.facts[fact].kind for fact in reply.facts} <= {"cause", "trigger", "risk-group"} and reply.facts
+
+
+def test_what_was_tried_is_not_offered_even_in_a_first_message(setting: Setting):
+    reply, _ = d.negative_feedback(turn("negative_feedback", body_part="neck", topic="stretching"), State(), setting)
+    assert reply.kind == "answer" and reply.facts and "stretching" not in topics(reply)
+
+
+def test_a_found_fact_of_another_kind_is_not_put_under_the_goals_heading(setting: Setting):
+    asked = turn("ask_when_to_see_doctor", topic="ageing", trigger="ageing")
+    reply, _ = d.ask(replace(asked, facts=("d2-cause-ageing", "d1-risk-back-age")), State(), setting)
+    assert K.phrases["heading_found"] in reply.text and K.goals["see_doctor"].heading not in reply.text

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.core import asides
 from bot.core import dialogue as d
 from bot.core import turn as t
 from bot.core.answering import Setting
@@ -20,8 +21,17 @@ K = load_knowledge()
 SETTING = Setting(K, "NUMBER")
 MOVES = (
     *(d.ask, d.inform, d.more, d.affirm, d.deny, d.negative_feedback, d.decline, d.sources, d.fallback, d.small_talk),
-    *(d.handoff, d.restart, d.no_alarm, d.not_sure),
-    *(d.why_asking, d.ask_country, d.country_set, d.summary, d.shorter, d.meaning, d.check_denied, d.certainty),
+    *(asides.handoff, asides.restart, d.no_alarm, d.not_sure),
+    *(
+        d.why_asking,
+        asides.ask_country,
+        asides.country_set,
+        asides.summary,
+        asides.shorter,
+        d.meaning,
+        d.check_denied,
+        asides.certainty,
+    ),
 )
 INTENTS = yaml.safe_load((Path(__file__).resolve().parents[2] / "domain.yml").read_text())["intents"]
 IDS = {

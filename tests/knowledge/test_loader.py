@@ -139,6 +139,7 @@ def test_every_matched_file_exists():
 
 
 # What an editor may get wrong, in a new fact at the end of facts/000.yml: what is written, and what is told.
+QUESTIONS = len(yaml.safe_load((FOLDER / "questions" / "more.yml").read_text(encoding="utf-8"))["questions"])
 NEW = """\
 - id: d0-new
   section: Introduction
@@ -186,7 +187,7 @@ def test_mistakes_in_a_new_fact_are_told_with_a_remedy(folder: Path, name: str):
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("- texts:\n  - is it so\n", "questions/more.yml: record 303: fact: is missing; add it"),
+        ("- texts:\n  - is it so\n", f"questions/more.yml: record {QUESTIONS + 1}: fact: is missing; add it"),
         ("- fact: d0-how-common\n  text:\n  - is it so\n", "d0-how-common: text: is no field of this record"),
         ("- fact: d0-how-comon\n  texts: [is it so]\n", "did you mean 'd0-how-common'?"),
         ("- fact: d0-how-common\n  texts: is it so\n", "d0-how-common: texts: is a single value, but a list is needed"),
@@ -209,6 +210,9 @@ def test_mistakes_in_questions_are_told(folder: Path, row: str, told: str):
         ("facts/000.yml", "facts:", "fact:", "facts: is missing; put its records under the line 'facts:'"),
         ("facts/000.yml", "facts:", "", "facts/000.yml: does not begin with the name of its list"),
         ("body_parts.yml", "aliases: [", "aliases: [no, ", "back: aliases: 'False' is read as a number, a date or yes"),
+        ("spellings.yml", '["y", ', "[no, ", "spellings.yml: why: 'False' is read as a number, a date or yes and no"),
+        ("spellings.yml", "[tmrw, ", "[wen, ", "'wen' stands under 'tomorrow' too; keep it under one of them"),
+        ("spellings.yml", "[tmrw, ", "tmrw # [", "spellings.yml: tomorrow: has no list of forms"),
         ("goals.yml", "limit: 4", "limit: four", "goals.yml: causes: limit: is no whole number; write one"),
         ("phrases.yml", "{heading}", "{headng}", "{headng} is filled in nowhere; correct the name (did you mean"),
     ],

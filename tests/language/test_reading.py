@@ -83,6 +83,31 @@ def test_reading_survives_any_text(text: str):
     clauses(read(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("hw do i stp it hapening agen", "how do i stop it happening again"),
+        ("y do my clafs crmp wen i run", "why do my calfs cramp when i run"),
+        ("wot shud i do tmrw", "what should i do tomorrow"),
+        ("mscl in my shldr", "muscle in my shoulder"),
+        ("y", "y"),
+        ("n", "n"),
+        ("urgent y/n", "urgent y/n"),
+        ("hgv driver", "hgv driver"),
+    ],
+)
+def test_what_is_written_on_a_phone_is_read(text: str, meant: str):
+    assert respelled(read(text)) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "triggers"),
+    [("it wasnt lifting, i was sat at my desk", ["sitting_posture"]), ("after lifting", ["lifting"])],
+)
+def test_what_did_not_set_it_off_is_left_out(text: str, triggers: list[str]):
+    assert list(dict.fromkeys(found(text, "trigger"))) == triggers
+
+
 def test_known_words_are_never_corrected():
     for text in ("stay calm", "the calm before", "half past two", "I can't bend"):
         assert respelled(read(text)) == text

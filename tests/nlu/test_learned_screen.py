@@ -10,8 +10,9 @@ import pytest
 
 from bot.language.adapter import Adapter
 from bot.language.encoder import SentenceEncoder, weights_folder
+from bot.nlu.adapters import SHIPPED
 from bot.nlu.learned_screen import LEARNED, LearnedScreen, urgency
-from bot.nlu.screen_training import CLASSES, HARMLESS, SEEDS, SHIPPED, examples_digest, file_name, read_examples
+from bot.nlu.screen_training import CLASSES, HARMLESS, SEEDS, examples_digest, file_name, read_examples
 
 OPTIONS = {"sure": 0.6, "unsure": 0.3, "doubt": 0.1}
 RULE = {"rule": "breathing", "reply": "breathing"}
@@ -28,7 +29,7 @@ def test_examples_are_enough_and_told_apart():
 def test_committed_adapters_are_those_of_the_examples():
     abouts = [Adapter.load(SHIPPED / file_name(seed)).about for seed in SEEDS]
     for about in abouts:
-        assert about["examples"] == examples_digest(), "the examples changed: run `make screen` and commit its result"
+        assert about["examples"] == examples_digest(), "the examples changed: run `make adapters` and commit its result"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SAFETY_LAYER = ("SafetyScreen", "LearnedScreen", "SafetyGate")
 PARTS = ("bot", "actions", "data", "config.yml", "domain.yml", "endpoints.yml", "credentials.yml")
 MADE = ("node_modules", "__pycache__")
 # The sentence encoder's converted weights: made once, whatever the model.
-CONVERTED = ("encoder", "screen")
+CONVERTED = ("encoder", "adapters")
 MODELS = ROOT / "results" / "bench"
 # Loading TensorFlow's networks, or many facts, on a busy machine.
 START_SECONDS = 900
