@@ -10,6 +10,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers import ActionFallBack
 from actions.tracker_io import (
+    PROBABILITY,
     RED_FLAG_RESPONSE,
     SAFETY_REPLY,
     Move,
@@ -25,7 +26,7 @@ from bot.core import asides, checks, dialogue
 from bot.core.alarms import Alarm
 from bot.core.answering import Setting
 from bot.core.replies import Reply
-from bot.core.turn import COUNTRY, State, Turn
+from bot.core.turn import ALL_WELL, COUNTRY, CUE, State, Turn
 from bot.knowledge.numbers import numbers
 
 
@@ -43,6 +44,8 @@ class ActionSmallTalk(Move):
 
 # Below this confidence in the intent `restart` nothing is deleted; `make evaluate` lists what is taken for it.
 SURE_TO_FORGET = 0.65
+# Below this probability of danger the learned screen finds nothing in a message; the same as its `doubt` in config.yml.
+CALM = 0.1
 
 
 class ActionForget(Move):
@@ -92,9 +95,10 @@ class MoveAfterAlarm(Move):
         state = state_of(tracker)
         alarmed = after_alarm(tracker) or (self.says is Says.NO_ALARM and self.alarm(tracker) is not None)
         region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state.checking
-        if region and self.says in (Says.YES, Says.NOT_SURE):
+        says = Says.NO if region and self.says is Says.YES and _all_well(tracker) else self.says
+        if region and says in (Says.YES, Says.NOT_SURE):
             return self._warn(dispatcher, tracker, region, checks.answered(state, region))
-        if alarmed and self.says in (Says.NO, Says.NO_ALARM):
+        if alarmed and says in (Says.NO, Says.NO_ALARM):
             return self.resume(dispatcher, tracker, region)
         if alarmed:
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
@@ -106,6 +110,12 @@ class MoveAfterAlarm(Move):
         question = checks.question(region, self._knowledge)
         reply = question.if_yes if question and self.says is Says.YES else checks.NOT_SURE
         return [*warn(dispatcher, checks.CHECK + region, reply), *events(tracker, state)]
+
+
+def _all_well(tracker: Tracker) -> bool:
+    """Tells whether a yes says that nothing is wrong; the learned screen must find nothing in it either."""
+    calm = float(tracker.latest_message.get(PROBABILITY) or 0) < CALM
+    return calm and ALL_WELL in turn_from(tracker).ids(CUE)
 
 
 class ActionHandOff(MoveAfterAlarm):

@@ -35,6 +35,7 @@ SCREEN_QUESTION = "screen_question"
 SAFETY_RULE, SAFETY_REPLY = "safety_rule", "safety_reply"
 # Keys of that question, and what they may hold (bot.nlu.safety_screen, bot.nlu.learned_screen).
 RULE, REPLY, BESIDE, LEARNED = "rule", "reply", "beside", "learned-screen"
+PROBABILITY = "danger_probability"
 # The message's key for whether a clause of it takes an alarm back (bot.nlu.intent_classifier).
 TAKES_BACK = "takes_back"
 # The kind of a safety reply that sends to help the same day, not at once.

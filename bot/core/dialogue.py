@@ -152,7 +152,9 @@ def more(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def affirm(turn: Turn, state: State, setting: Setting) -> Reply:
-    """Takes up the first thing offered."""
+    """Takes up the first thing offered; "yes, all normal" to a safety question is a no."""
+    if state.checking and t.ALL_WELL in turn.ids(t.CUE):
+        return deny(turn, state, setting)
     if asked := asked_besides(turn, setting.k):
         return ask(asked, state, setting)
     if has_details(turn) or state.pending:

@@ -16,7 +16,7 @@ def executor() -> ActionExecutor:
 
 
 async def run(
-    executor: ActionExecutor, action: str, intent: str, entities=(), slots=None, events=(), question=None
+    executor: ActionExecutor, action: str, intent: str, entities=(), slots=None, events=(), question=None, **keys
 ) -> dict:
     message = {
         "text": "x",
@@ -24,6 +24,7 @@ async def run(
         "entities": [{"entity": kind, "value": value} for kind, value in entities],
         "questions": [intent],
         "screen_question": question,
+        **keys,
     }
     tracker = {
         "sender_id": "t", "slots": slots or {}, "latest_message": message, "events": list(events), "paused": False,
@@ -111,6 +112,17 @@ async def test_yes_to_a_safety_question_sends_to_help(executor):
     (message,) = result["responses"]
     assert message["response"] == "utter_red_flag" and message["safety_reply"] == "cauda-equina"
     assert slots(result)["safety_rule"] == "check-back" and not State.from_json(slots(result)["dialogue"]).checking
+
+
+async def test_yes_all_normal_to_a_safety_question_is_a_no(executor):
+    well = [("cue", "all_well")]
+    result = await run(executor, "action_affirm", "affirm", well, slots=CHECKED)
+    assert result["responses"][0]["custom"]["kind"] in ("answer", "smalltalk")
+    # Not if the learned screen finds something in it, and an emergency reply is no question.
+    found = await run(executor, "action_affirm", "affirm", well, slots=CHECKED, danger_probability=0.2)
+    assert found["responses"][0]["safety_reply"] == "cauda-equina"
+    alarm = await run(executor, "action_affirm", "affirm", well, events=ALARM)
+    assert alarm["responses"][0]["response"] == "utter_red_flag"
 
 
 async def test_not_sure_to_a_safety_question_sends_to_help(executor):

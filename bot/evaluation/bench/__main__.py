@@ -83,11 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--parts", nargs="+", choices=(BOTS, FACTS, RULES), default=[BOTS, FACTS, RULES])
     parser.add_argument("--bots", nargs="+", choices=(OURS, BARE, DEFAULT), default=[OURS, BARE, DEFAULT])
     parser.add_argument("--rounds", type=int, help="how often each bot is measured")
+    parser.add_argument("--epochs", type=int, help="of the default's networks; fewer train faster and run no faster")
     parser.add_argument("--facts", type=int, nargs="+", help="numbers of facts")
     parser.add_argument("--retrain", action="store_true", help="train again what is kept in results/bench")
     options = parser.parse_args(arguments)
     sizes = QUICK if options.quick else FULL
-    sizes = replace(sizes, rounds=options.rounds or sizes.rounds, facts=tuple(options.facts or sizes.facts))
+    sizes = replace(
+        sizes,
+        rounds=options.rounds or sizes.rounds,
+        facts=tuple(options.facts or sizes.facts),
+        epochs=options.epochs or sizes.epochs,
+    )
     folder = ROOT / ("results" if options.quick else "docs")
     folder.mkdir(exist_ok=True)
     # What a run leaves out is kept from the run before, so that parts can be measured one at a time.
