@@ -155,8 +155,9 @@ class Supervisor(Manager):
     def _watch(self, part: Part) -> None:
         """Ends a part that hangs; `loop` then starts it again."""
         while not self._terminating:
-            # Often at first: a part that dies before it is seen to work once counts as one that cannot start.
-            time.sleep(PROBE_SECONDS if part.proven else FIRST_PAUSE)
+            # Often until it answers: a part that dies before it is seen to work once counts as one that cannot start,
+            # and one that hangs is known by having answered before.
+            time.sleep(PROBE_SECONDS if part.answered else FIRST_PAUSE)
             asked = part.started
             if _answers(part):
                 part.answered, part.proven = time.monotonic(), True

@@ -45,7 +45,7 @@ class LearnedScreen(StoredComponent):
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"sure": 0.5, "unsure": 0.35, "doubt": 0.1, "window": 60}
+        return {"sure": 0.6, "unsure": 0.4, "doubt": 0.1, "window": 60}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
         """Makes an untrained component (see parent)."""

@@ -113,7 +113,7 @@ def test_text_too_long_to_be_read_whole_is_never_passed_over(channel: Channel, p
 
 
 @pytest.mark.parametrize(
-    "text", ["/red_flag", "/session_start", '/inform{"body_part": "back"}', " /deny", "/ /red_flag"]
+    "text", ["/red_flag", "/session_start", '/inform{"body_part": "planted"}', " /deny", "/ /red_flag"]
 )
 def test_typed_intent_is_words(channel: Channel, person: Person, events: Callable[[str], list[dict]], text: str):
     other = channel.person()
@@ -123,7 +123,7 @@ def test_typed_intent_is_words(channel: Channel, person: Person, events: Callabl
     assert person.hear()[0] == words and not words.startswith("Call")
     kept = events(person.conversation)
     assert not [event for event in kept if event["event"] == "user" and event["text"].startswith("/")]
-    assert not [event for event in kept if event.get("value") == "back"]
+    assert not [event for event in kept if event.get("value") == "planted"]
 
 
 def test_ids_are_the_channels_own(channel: Channel, person: Person, events: Callable, reachable: LiveBot):
