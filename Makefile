@@ -66,7 +66,7 @@ compare-nlu: setup-dev  ## NLU configurations and learning curves into docs/nlu-
 	@$(PY) -m bot.evaluation.nlu_comparison $(if $(QUICK),--quick) $(if $(HINT3),--hint3 $(HINT3))
 
 adapters: setup-dev  ## Fit the encoder to changed phrases and danger examples and store the result (half an hour)
-	@$(PY) -m bot.nlu.fit
+	@$(PY) -m bot.nlu.fit_adapters
 
 chaos: setup-dev  ## Kill parts under load and count what people see (ARGS="--cluster --rate 20 --minutes 30")
 	@$(PY) -m bot.evaluation.chaos $(ARGS)

@@ -10,7 +10,6 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers import ActionFallBack
 from actions.tracker_io import (
-    PROBABILITY,
     RED_FLAG_RESPONSE,
     SAFETY_REPLY,
     Move,
@@ -18,15 +17,15 @@ from actions.tracker_io import (
     alarm_off,
     events,
     send,
+    send_to_help,
     state_of,
     turn_from,
-    warn,
 )
 from bot.core import asides, checks, dialogue
 from bot.core.alarms import Alarm
 from bot.core.answering import Setting
 from bot.core.replies import Reply
-from bot.core.turn import ALL_WELL, COUNTRY, CUE, State, Turn
+from bot.core.turn import COUNTRY, State, Turn
 from bot.knowledge.numbers import numbers
 
 
@@ -44,8 +43,6 @@ class ActionSmallTalk(Move):
 
 # Below this confidence in the intent `restart` nothing is deleted; `make evaluate` lists what is taken for it.
 SURE_TO_FORGET = 0.65
-# Below this probability of danger the learned screen finds nothing in a message; the same as its `doubt` in config.yml.
-CALM = 0.1
 
 
 class ActionForget(Move):
@@ -92,30 +89,17 @@ class MoveAfterAlarm(Move):
 
     async def move(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> list[EventType]:
         """Makes the move (see parent)."""
-        state = state_of(tracker)
         alarmed = after_alarm(tracker) or (self.says is Says.NO_ALARM and self.alarm(tracker) is not None)
-        region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state.checking
-        says = Says.NO if region and self.says is Says.YES and _all_well(tracker) else self.says
-        if region and says in (Says.YES, Says.NOT_SURE):
-            return self._warn(dispatcher, tracker, region, checks.answered(state, region))
-        if alarmed and says in (Says.NO, Says.NO_ALARM):
+        region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state_of(tracker).checking
+        if region and self.says in (Says.YES, Says.NOT_SURE):
+            unsure = checks.NOT_SURE if self.says is Says.NOT_SURE else ""
+            return send_to_help(dispatcher, tracker, region, self._knowledge, unsure)
+        if alarmed and self.says in (Says.NO, Says.NO_ALARM):
             return self.resume(dispatcher, tracker, region)
         if alarmed:
             dispatcher.utter_message(response=RED_FLAG_RESPONSE)
             return []
         return await super().move(dispatcher, tracker)
-
-    def _warn(self, dispatcher: CollectingDispatcher, tracker: Tracker, region: str, state: State) -> list[EventType]:
-        """Answers "yes" and "not sure" to a safety question."""
-        question = checks.question(region, self._knowledge)
-        reply = question.if_yes if question and self.says is Says.YES else checks.NOT_SURE
-        return [*warn(dispatcher, checks.CHECK + region, reply), *events(tracker, state)]
-
-
-def _all_well(tracker: Tracker) -> bool:
-    """Tells whether a yes says that nothing is wrong; the learned screen must find nothing in it either."""
-    calm = float(tracker.latest_message.get(PROBABILITY) or 0) < CALM
-    return calm and ALL_WELL in turn_from(tracker).ids(CUE)
 
 
 class ActionHandOff(MoveAfterAlarm):

@@ -17,7 +17,7 @@ from bot.core.answering import Setting
 from bot.core.checks import DENIES_SIGNS
 from bot.core.known import known
 from bot.core.replies import Reply
-from bot.core.turn import BODY_PART, CUE, Answer, Mention, State, Turn
+from bot.core.turn import BODY_PART, CUE, YES, Answer, Mention, State, Turn
 from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.knowledge.numbers import Numbers, numbers
 from bot.knowledge.safety import Reply as SafetyReply
@@ -35,7 +35,6 @@ SCREEN_QUESTION = "screen_question"
 SAFETY_RULE, SAFETY_REPLY = "safety_rule", "safety_reply"
 # Keys of that question, and what they may hold (bot.nlu.safety_screen, bot.nlu.learned_screen).
 RULE, REPLY, BESIDE, LEARNED = "rule", "reply", "beside", "learned-screen"
-PROBABILITY = "danger_probability"
 # The message's key for whether a clause of it takes an alarm back (bot.nlu.intent_classifier).
 TAKES_BACK = "takes_back"
 # The kind of a safety reply that sends to help the same day, not at once.
@@ -56,11 +55,23 @@ class Move(Action, ABC):
         """Gives the reply and the state after it."""
 
     async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[EventType]:
-        """Runs the move (see parent); where the screen is unsure of a message, its question comes first."""
+        """Runs the move (see parent); a yes to a safety question, and a question of the screen, come first."""
+        region = open_check(tracker)
+        if region and YES in turn_from(tracker).ids(CUE):
+            return self._yes_to_check(dispatcher, tracker, region)
         question = _screen_question(tracker)
         if question and not self.answers_beside(tracker, question):
             return warn(dispatcher, question[RULE], question[REPLY])
         return await self.move(dispatcher, tracker)
+
+    def _yes_to_check(self, dispatcher: CollectingDispatcher, tracker: Tracker, region: str) -> list[EventType]:
+        """Sends to help, whatever the message's intent; a yes beside something else is asked about once more."""
+        turn, state = turn_from(tracker), state_of(tracker)
+        if dialogue.plain_yes(turn, self._knowledge):
+            return send_to_help(dispatcher, tracker, region, self._knowledge)
+        answer, after = dialogue.check_again(turn, state, self.setting(tracker), region)
+        send(dispatcher, answer)
+        return events(tracker, after)
 
     def answers_beside(self, tracker: Tracker, question: dict[str, str]) -> bool:
         """Tells whether the screen's question and the answer go together, or the answer must wait.
@@ -179,6 +190,22 @@ def warn(dispatcher: CollectingDispatcher, rule: str, reply: str) -> list[EventT
     chosen = {SAFETY_RULE: rule, SAFETY_REPLY: reply}
     dispatcher.utter_message(response=RED_FLAG_RESPONSE, **chosen)
     return [SlotSet(name, value) for name, value in chosen.items()]
+
+
+def open_check(tracker: Tracker) -> str | None:
+    """Gives the region whose safety question the message answers, if one is open."""
+    asked = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if after_alarm(tracker) else state_of(tracker).checking
+    return asked or None
+
+
+def send_to_help(
+    dispatcher: CollectingDispatcher, tracker: Tracker, region: str, k: Knowledge, reply: str = ""
+) -> list[EventType]:
+    """Sends the reply to a yes to a region's safety question, or another one."""
+    question = checks.question(region, k)
+    chosen = reply or (question.if_yes if question else checks.NOT_SURE)
+    after = checks.answered(state_of(tracker), region)
+    return [*warn(dispatcher, checks.CHECK + region, chosen), *events(tracker, after)]
 
 
 def send(dispatcher: CollectingDispatcher, answer: Answer) -> None:

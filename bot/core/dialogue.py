@@ -152,9 +152,7 @@ def more(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def affirm(turn: Turn, state: State, setting: Setting) -> Reply:
-    """Takes up the first thing offered; "yes, all normal" to a safety question is a no."""
-    if state.checking and t.ALL_WELL in turn.ids(t.CUE):
-        return deny(turn, state, setting)
+    """Takes up the first thing offered."""
     if asked := asked_besides(turn, setting.k):
         return ask(asked, state, setting)
     if has_details(turn) or state.pending:
@@ -373,6 +371,17 @@ def check_denied(turn: Turn, state: State, setting: Setting) -> Reply:
     return finished("smalltalk", draft, turn, state, state.offers or STARTERS)
 
 
+def plain_yes(turn: Turn, k: Knowledge) -> bool:
+    """Tells whether a message that has a yes says nothing that may mean a no, and asks nothing."""
+    asks = any(intent != "describe_problem" for intent in questions_of(turn.intents, k))
+    return not asks and not {t.ALL_WELL, checks.DENIES_SIGNS} & set(turn.ids(t.CUE))
+
+
+def check_again(turn: Turn, state: State, setting: Setting, region: str) -> Reply:
+    """Asks a region's safety question once more, after an answer that may mean yes."""
+    return _safety_question(turn, state, setting, region, setting.k.phrases["yes_or_no"])
+
+
 def not_sure(turn: Turn, state: State, setting: Setting) -> Reply:
     """Takes "I don't know" to a question that is none of safety."""
     if asked := asked_besides(turn, setting.k):
@@ -459,15 +468,17 @@ def _check_first(goals: tuple[str, ...], focus: Focus, state: State, k: Knowledg
 
 def _ask_check(turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, setting: Setting) -> Reply:
     """Asks a region's safety question before any advice."""
-    k = setting.k
-    region = k.body_parts[focus.body_parts[0]].region
-    asked = k.safety_nets[region].question
+    region = setting.k.body_parts[focus.body_parts[0]].region
+    return _safety_question(turn, replace(state.with_focus(focus), pending=goals), setting, region)
+
+
+def _safety_question(turn: Turn, state: State, setting: Setting, region: str, opening: str = "") -> Reply:
+    k, draft = setting.k, setting.draft()
+    asked = checks.question(region, k)
     assert asked is not None
-    draft = setting.draft()
-    draft.say(draft.fill(asked.ask))
+    draft.say(opening, draft.fill(asked.ask))
     introduce(draft, state)
-    after = replace(state.with_focus(focus), pending=goals, introduced=True)
-    reply, after = finished("safety_check", draft, turn, after, ())
+    reply, after = finished("safety_check", draft, turn, replace(state, introduced=True), ())
     extra = {"rule": checks.CHECK + region, "emergency_number": setting.emergency_number}
     reply = replace(reply, safety_question=region, buttons=checks.buttons(k), extra=extra)
     return reply, checks.asked(after, region)

@@ -17,8 +17,8 @@ SET_ASIDE = "set_aside"
 REFERS_BACK = "refers_back"
 # Cues: something else than what was not given is asked for; what only a doctor can say of this person is.
 INSTEAD, IS_IT = "instead", "is_it"
-# A cue: a yes that says that nothing is wrong ("yes, all normal down there").
-ALL_WELL = "all_well"
+# Cues: a yes, and what makes one doubtful ("yes, all normal down there").
+YES, ALL_WELL = "yes", "all_well"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 

@@ -43,12 +43,13 @@ _WORD = re.compile(r"[a-z]{2,}")
 
 
 def reading_digest() -> str:
-    """Gives a digest of all that training reads: matched words and the code that reads with them.
+    """Gives a digest of all that training reads: matched words, words to spell by, and the code that reads with them.
 
     Rasa's cache and the model's stamp use it; a change of a fact's sentence does not change it, so that
     corrections of content need no training.
     """
     words = [FOLDER / name for name in (*MATCHED_FILES, "lemmas.yml", "spellings.yml")]
+    words += (FOLDER / "questions").glob("*.yml")
     code = [*FOLDER.parent.glob("language/*.py"), FOLDER / "vocabulary.py"]
     digest = hashlib.sha256()
     for path in sorted([*words, *code]):

@@ -114,14 +114,39 @@ async def test_yes_to_a_safety_question_sends_to_help(executor):
     assert slots(result)["safety_rule"] == "check-back" and not State.from_json(slots(result)["dialogue"]).checking
 
 
-async def test_yes_all_normal_to_a_safety_question_is_a_no(executor):
-    well = [("cue", "all_well")]
-    result = await run(executor, "action_affirm", "affirm", well, slots=CHECKED)
-    assert result["responses"][0]["custom"]["kind"] in ("answer", "smalltalk")
-    # Not if the learned screen finds something in it, and an emergency reply is no question.
-    found = await run(executor, "action_affirm", "affirm", well, slots=CHECKED, danger_probability=0.2)
-    assert found["responses"][0]["safety_reply"] == "cauda-equina"
-    alarm = await run(executor, "action_affirm", "affirm", well, events=ALARM)
+@pytest.mark.parametrize("action, intent", [("action_deny", "deny"), ("action_small_talk", "thank"),
+                                            ("action_fall_back", "nlu_fallback")])  # fmt: skip
+async def test_yes_to_a_safety_question_sends_to_help_whatever_the_rest_is_taken_for(executor, action, intent):
+    result = await run(executor, action, intent, [("cue", "yes")], slots=CHECKED)
+    assert result["responses"][0]["safety_reply"] == "cauda-equina"
+    assert not State.from_json(slots(result)["dialogue"]).checking
+
+
+@pytest.mark.parametrize("action, intent, other", [
+    ("action_affirm", "affirm", [("cue", "all_well")]),
+    ("action_deny", "deny", [("cue", "all_well")]),
+    ("action_deny", "deny", [("cue", "denies_signs")]),
+    ("action_answer", "ask_causes", []),
+])  # fmt: skip
+async def test_a_doubtful_yes_to_a_safety_question_is_asked_about_again(executor, action, intent, other):
+    result = await run(executor, action, intent, [("cue", "yes"), *other], slots=CHECKED)
+    custom = result["responses"][0]["custom"]
+    assert custom["kind"] == "safety_check" and custom["safety_question"] == "back"
+    # The question stays open, so the answer to it counts.
+    again = await run(executor, "action_affirm", "affirm", [("cue", "yes")], slots=CHECKED | slots(result))
+    assert again["responses"][0]["safety_reply"] == "cauda-equina"
+
+
+async def test_a_doubtful_yes_to_the_screens_question_is_asked_about_again(executor):
+    asked = {"event": "bot", "metadata": {"utter_action": "utter_red_flag"}}
+    doubt = {"safety_reply": "check-any", "safety_rule": "learned-screen"}
+    well = [("cue", "yes"), ("cue", "all_well")]
+    result = await run(executor, "action_affirm", "affirm", well, slots=doubt, events=[asked])
+    assert result["responses"][0]["custom"]["safety_question"] == "any"
+
+
+async def test_a_yes_to_an_emergency_reply_is_no_answer_to_a_question(executor):
+    alarm = await run(executor, "action_affirm", "affirm", [("cue", "yes"), ("cue", "all_well")], events=ALARM)
     assert alarm["responses"][0]["response"] == "utter_red_flag"
 
 
