@@ -112,11 +112,15 @@ async def _run(on_new_message: OnNewMessage, message: UserMessage, address: Opti
 
 
 def store_of(agent: Any) -> ConversationStore:
-    """Gives our store; Rasa wraps it into one that hides its errors. `agent` is Rasa's (`request.app.ctx.agent`)."""
+    """Gives our store; Rasa wraps it into one that hides its errors. `agent` is Rasa's (`request.app.ctx.agent`).
+
+    Where endpoints.yml names another store, as the bot of `make bench` does, it is that one.
+    """
     store = agent.tracker_store
-    while not isinstance(store, ConversationStore):
+    while hasattr(store, "_tracker_store"):
         store = store._tracker_store
-    return store
+    found: ConversationStore = store
+    return found
 
 
 async def erase(agent: Any, sender: str) -> None:

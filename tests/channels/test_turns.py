@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rasa.core.tracker_store import AwaitableTrackerStore, FailSafeTrackerStore, InMemoryTrackerStore
+from rasa.shared.core.domain import Domain
 
-from bot.channels import turns
+from bot.channels import health, turns
 from bot.channels.fairness import FairQueue
 from bot.channels.rest import LoopbackRest
 from bot.channels.turns import MAX_CHARS, failure, take_turn, typed
@@ -108,3 +111,10 @@ async def test_who_floods_is_told_that_the_message_was_not_read(monkeypatch: pyt
     monkeypatch.setattr(turns, "_queue", FairQueue(at_once=0, most_waiting=0))
     messages = await take_turn(failure, "x", "s", "rest")
     assert "not read your message" in messages[0]["text"] and "112" in messages[0]["text"]
+
+
+async def test_a_store_of_rasas_own_is_found_too():
+    inmost = InMemoryTrackerStore(Domain.empty())
+    agent = SimpleNamespace(tracker_store=FailSafeTrackerStore(AwaitableTrackerStore(inmost)))
+    assert turns.store_of(agent) is inmost
+    assert await health._store_up(agent)
