@@ -1,4 +1,4 @@
-"""Who is answered first when more people write than can be answered at once: whoever wrote least of late.
+"""Who is answered first when more people write than can be answered at once: who came first and wrote least of late.
 
 Turns share one processor, so many at once only slow each other down. Somebody who floods waits behind everybody who
 does not; without a queue all would wait for all.
@@ -7,9 +7,9 @@ does not; without a queue all would wait for all.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import time
+from bisect import insort
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +23,9 @@ WAITS_SECONDS = 0.15
 MAX_WAITING = 200
 # Half of what somebody wrote is forgotten after so long.
 HALF_LIFE_SECONDS = 30.0
+# Each message of late puts a turn so far behind others, as if it had come so much later. By a strict order of who wrote
+# least, people in the middle of a conversation would wait for ever while new ones come.
+BEHIND_SECONDS = 0.3
 # Many people can share an address (a clinic, a mobile network).
 PEOPLE_AT_AN_ADDRESS = 10
 # Reading takes time by length; so much costs as much as another message.
@@ -56,14 +59,16 @@ class Usage:
 
 
 class FairQueue:
-    """Lets a few turns run at once, of those that wait the one whose sender wrote least of late."""
+    """Lets a few turns run at once; who wrote much of late goes in as if they had come later."""
 
     def __init__(self, at_once: int = AT_ONCE, most_waiting: int = MAX_WAITING, clock: Clock = time.monotonic) -> None:
         """Starts empty."""
         self._free = at_once
         self._most = most_waiting
+        self._clock = clock
         self._senders, self._addresses = Usage(clock), Usage(clock)
         self._order = itertools.count()
+        # In the order in which they will be let in.
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
 
     @asynccontextmanager
@@ -78,7 +83,7 @@ class FairQueue:
         together = self._addresses.add(address, cost) if address else 0.0
         if length > LONG_CHARS and max(sent, together) > MOST_BEFORE_LONG:
             raise Crowded
-        await self._enter(sent + cost + together / PEOPLE_AT_AN_ADDRESS)
+        await self._enter(self._clock() + BEHIND_SECONDS * (sent + cost + together / PEOPLE_AT_AN_ADDRESS))
         left = False
 
         def leave() -> None:
@@ -98,23 +103,25 @@ class FairQueue:
         if self._free:
             self._free -= 1
             return
-        entry = (rank, next(self._order), asyncio.get_running_loop().create_future())
-        heapq.heappush(self._waiting, entry)
+        place = (rank, next(self._order), asyncio.get_running_loop().create_future())
+        insort(self._waiting, place)
         if len(self._waiting) > self._most:
-            last = max(self._waiting)
-            self._waiting.remove(last)
-            heapq.heapify(self._waiting)
-            last[2].set_exception(Crowded())
+            *_, last = self._waiting.pop()
+            if not last.done():
+                last.set_exception(Crowded())
         try:
-            await entry[2]
+            await place[2]
         except asyncio.CancelledError:
-            if entry[2].done() and not entry[2].cancelled() and not entry[2].exception():
+            if place in self._waiting:
+                self._waiting.remove(place)
+            elif not place[2].cancelled() and not place[2].exception():
                 self._leave()  # its turn came as it was given up
             raise
 
     def _leave(self) -> None:
         while self._waiting:
-            _, _, waiter = heapq.heappop(self._waiting)
+            *_, waiter = self._waiting.pop(0)
+            # Whoever was given up a moment ago has not left yet.
             if not waiter.done():
                 waiter.set_result(None)
                 return

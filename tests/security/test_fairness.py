@@ -61,6 +61,45 @@ async def test_many_sessions_of_one_address_count_together():
     assert max(i for i, who in enumerate(crowd.done) if who == "person") < 15
 
 
+async def test_whoever_talks_longest_is_not_kept_waiting_by_ever_new_people():
+    clock = Clock()
+    queue, done = FairQueue(at_once=1, clock=clock), []
+    gate = asyncio.Semaphore(0)
+
+    async def turn(sender: str) -> None:
+        async with queue.turn(sender):
+            await gate.acquire()
+            done.append(sender)
+
+    turns = [asyncio.ensure_future(turn("talker")) for _ in range(5)]
+    await settle()
+    for number in range(40):
+        turns.append(asyncio.ensure_future(turn(f"new {number}")))
+        clock.now += 0.1
+        gate.release()
+        await settle()
+    assert done.count("talker") == 5
+    for _ in turns:
+        gate.release()
+    await asyncio.gather(*turns)
+
+
+async def test_turns_that_were_given_up_take_no_place_among_those_that_wait():
+    crowd = Crowd(most_waiting=3)
+    running = asyncio.ensure_future(crowd.turn("running"))
+    await settle()
+    given_up = [asyncio.ensure_future(crowd.turn(f"gone {number}")) for number in range(3)]
+    await settle()
+    for task in given_up:
+        task.cancel()
+    # They have not left yet when the next ones come.
+    people = [asyncio.ensure_future(crowd.turn(f"person {number}")) for number in range(3)]
+    await settle()
+    crowd.gate.set()
+    await asyncio.gather(running, *people)
+    assert crowd.queue._free == 1 and not crowd.queue._waiting
+
+
 async def test_one_persons_turns_keep_their_order():
     queue, done = FairQueue(at_once=1), []
 
