@@ -5,6 +5,7 @@ Everything is counted by intent, by fact, and by phrases of our own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,8 +44,8 @@ Table(
     Column("count", Integer, nullable=False),
 )
 _ADD_ASKED = text(
-    "insert into asked (kind, id, count) values (:kind, :id, 1) "
-    "on conflict (kind, id) do update set count = asked.count + 1"
+    "insert into asked (kind, id, count) values (:kind, :id, :step) "
+    "on conflict (kind, id) do update set count = asked.count + :step"
 )
 
 
@@ -108,9 +109,10 @@ class Feedback:
         """Takes a vote back, because the person has deleted everything."""
         self._add(intents, facts, [(vote, -1)])
 
-    def heard(self, custom: Mapping[str, Any]) -> None:
-        """Counts a turn by its reply's `custom` object."""
-        self._run(_ADD_ASKED, [{"kind": kind, "id": id_} for kind, id_ in sorted(subjects(custom))])
+    def heard(self, *customs: Mapping[str, Any]) -> None:
+        """Counts turns by their replies' `custom` objects."""
+        found = Counter(subject for custom in customs for subject in subjects(custom))
+        self._run(_ADD_ASKED, [{"kind": kind, "id": id_, "step": step} for (kind, id_), step in sorted(found.items())])
 
     def asked(self) -> list[Asked]:
         """Gives all counts of turns, the most frequent first."""

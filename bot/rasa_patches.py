@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import lru_cache
@@ -31,6 +31,7 @@ from rasa.utils.endpoints import EndpointConfig
 from sanic import Sanic
 
 from bot import discretion
+from bot.channels.fairness import AT_ONCE
 from bot.channels.guard import protect
 from bot.settings import read_settings
 
@@ -87,18 +88,29 @@ def _protected_app(*args: Any, **kwargs: Any) -> Sanic:
     return app
 
 
-# Longer messages than people type are read beside the others, by one thread: they take up to seconds.
+# Longer messages than people type are read by a thread of their own: they take up to seconds.
 LONG_CHARS = 400
-_reader = ThreadPoolExecutor(1, "long-messages")
+_readers, _reader_of_long = ThreadPoolExecutor(AT_ONCE, "reading"), ThreadPoolExecutor(1, "reading-long")
 _parse_message = MessageProcessor.parse_message
 
 
-async def _parse_long_aside(self: MessageProcessor, message: UserMessage, *args: Any, **kwargs: Any) -> Any:
-    """Reads a long message in another thread, so that whoever writes a short one hardly waits for it."""
+async def _parse_aside(self: MessageProcessor, message: UserMessage, *args: Any, **kwargs: Any) -> Any:
+    """Reads a message in another thread: the encoders compute outside Python's lock, so others' turns go on meanwhile.
+
+    Whoever writes a short message hardly waits for those who write long ones.
+    """
+    readers = _readers if len(message.text or "") <= LONG_CHARS else _reader_of_long
     parsed = _parse_message(self, message, *args, **kwargs)
-    if len(message.text or "") <= LONG_CHARS:
-        return await parsed
-    return await asyncio.get_running_loop().run_in_executor(_reader, asyncio.run, parsed)
+    return await asyncio.get_running_loop().run_in_executor(readers, _finish, parsed)
+
+
+def _finish(parsed: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine that never waits, without a loop."""
+    try:
+        parsed.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("reading a message waited for something")
 
 
 Step = tuple[str, GraphNode, tuple[str, ...]]
@@ -168,7 +180,7 @@ def apply() -> None:
     DaskGraphRunner.run = _run_in_order
     run.load_agent_on_start = _load_and_settle
     EndpointConfig.request = _ask_again
-    MessageProcessor.parse_message = _parse_long_aside
+    MessageProcessor.parse_message = _parse_aside
     action.DEFAULT_REQUEST_TIMEOUT = TRY_SECONDS  # else five minutes
     run.configure_app = _protected_app
     server.add_root_route = lambda app: None  # it tells everybody Rasa's version

@@ -18,10 +18,11 @@ from rasa.core.tracker_store import SQLTrackerStore
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, Event, SessionStarted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
-from sqlalchemy import delete, func, insert, or_
+from sqlalchemy import Table, bindparam, delete, func, insert, or_, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Query, Session, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql import Select
 
 from bot.core.turn import ERASE
 from bot.database import CONNECTIONS, MEMORY, make_tables, open_engine, overwrite_log
@@ -79,6 +80,7 @@ class ConversationStore(SQLTrackerStore):
         # Apart for reading and writing: a full disk can be read.
         self._failing_since: dict[Callable[..., Any], float] = {}
         self._outbox = Outbox(self._insert)
+        self._reads = _Reads(self.SQLEvent.__table__)
         self._sweeper = Sweeper(self.engine, self.SQLEvent, self._delete)
         if retention_days is not None:
             self._sweeper.keep_days(int(retention_days))
@@ -179,7 +181,7 @@ class ConversationStore(SQLTrackerStore):
                 batch.tried = True
             try:
                 if rows:
-                    session.execute(insert(self.SQLEvent), rows)
+                    session.execute(insert(self.SQLEvent.__table__), rows)
                     session.commit()
             except (DataError, IntegrityError) as error:
                 _log.error("a turn cannot be stored: %s", type(error).__name__)  # and never could
@@ -194,38 +196,50 @@ class ConversationStore(SQLTrackerStore):
 
     def _events(self, sender_id: str, fetch_events_from_all_sessions: bool) -> list[str]:
         """Gives all events, or for a turn the session's last ones, before them the slots as they were then."""
-        stored = self.SQLEvent
         with suppress(*AWAY):
             self._outbox.flush(sender_id)
         owed = self._outbox.batches(sender_id)
-        with self.session_scope() as session:
-            query = self._event_query(session, sender_id, fetch_events_from_all_sessions).with_entities(stored.data)
-            if not fetch_events_from_all_sessions and (first := self._first_recent(session, sender_id)):
-                earlier = query.filter(stored.id < first, stored.type_name == SlotSet.type_name).order_by(None)
-                # What an event of a slot names as its action is the slot.
-                latest = earlier.group_by(stored.action_name).with_entities(func.max(stored.id))
-                query = query.filter(or_(stored.id >= first, stored.id.in_([id_ for (id_,) in latest])))
-            events = [data for (data,) in query]
+        with self.engine.connect() as connection:
+
+            def read(statement: Select, **values: Any) -> list[Any]:
+                return list(connection.execute(statement, {"sender": sender_id, **values}).scalars())
+
+            if fetch_events_from_all_sessions:
+                events = read(self._reads.everything)
+            elif first := read(self._reads.first_recent):
+                events = read(self._reads.since, first=first[0])
+            else:
+                events = read(self._reads.session)
         return events + [row["data"] for batch in owed for row in _fitting(batch, bool(events))]
 
-    def _event_query(self, session: Session, sender_id: str, fetch_events_from_all_sessions: bool) -> Query:
-        """Finds the session's events by their order; the parent does by their times, which a clock can turn around."""
-        stored = self.SQLEvent
-        query = session.query(stored).filter(stored.sender_id == sender_id)
-        if not fetch_events_from_all_sessions:
-            starts = session.query(func.max(stored.id)).filter(
-                stored.sender_id == sender_id, stored.type_name == SessionStarted.type_name
-            )
-            query = query.filter(stored.id >= func.coalesce(starts.scalar_subquery(), 0))
-        return query.order_by(stored.id)
 
-    def _first_recent(self, session: Session, sender_id: str) -> int | None:
-        """Gives the id of the first recent message, or None if there are not more than the recent ones."""
-        stored = self.SQLEvent
-        messages = session.query(stored.id).filter(
-            stored.sender_id == sender_id, stored.type_name == UserUttered.type_name
-        )
-        return messages.order_by(stored.id.desc()).offset(RECENT_MESSAGES - 1).limit(1).scalar()
+class _Reads:
+    """The statements that read a conversation, made once: that takes longer than SQLite takes to answer them.
+
+    Attributes:
+        everything: All events.
+        session: Those of the latest session, by their order; Rasa goes by their times, which a clock can turn around.
+        first_recent: The id of the first recent message; none if there are not more than the recent ones.
+        since: The session's events from an id on, before them the slots as they were then.
+    """
+
+    def __init__(self, events: Table) -> None:
+        """Makes them for the table of events."""
+        stored = events.c
+        mine = stored.sender_id == bindparam("sender")
+        start = select(func.max(stored.id)).where(mine, stored.type_name == SessionStarted.type_name)
+        here = mine, stored.id >= func.coalesce(start.scalar_subquery(), 0)
+        first = bindparam("first")
+        # What an event of a slot names as its action is the slot.
+        earlier = select(func.max(stored.id)).where(
+            *here, stored.id < first, stored.type_name == SlotSet.type_name
+        ).group_by(stored.action_name)  # fmt: skip
+        messages = select(stored.id).where(mine, stored.type_name == UserUttered.type_name)
+        ordered = select(stored.data).order_by(stored.id)
+        self.everything = ordered.where(mine)
+        self.session = ordered.where(*here)
+        self.first_recent = messages.order_by(stored.id.desc()).offset(RECENT_MESSAGES - 1).limit(1)
+        self.since = ordered.where(*here, or_(stored.id >= first, stored.id.in_(earlier)))
 
 
 def _new_events(tracker: DialogueStateTracker) -> Iterator[Event]:

@@ -91,7 +91,7 @@ def test_a_counted_turn_leaves_no_words(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_fault_in_counting_stays_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog):
     counted("SECRET", {"kind": "fallback", "unserved": {"nothing": "as it is meant to be"}}, tmp_path, monkeypatch)
-    assert "a turn was not counted: KeyError" in caplog.text and "SECRET" not in caplog.text
+    assert "turns were not counted: KeyError" in caplog.text and "SECRET" not in caplog.text
 
 
 def test_texts_are_kept_scrubbed_where_that_is_switched_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -17,26 +19,34 @@ from bot.settings import read_settings
 
 _log = logging.getLogger(__name__)
 _thread = ThreadPoolExecutor(1, thread_name_prefix="counting")
+# Turns are counted together, as each writing ends with a wait for the disk.
+GATHER_SECONDS = 0.25
+_waiting: deque[tuple[str, Mapping[str, Any]]] = deque()
 
 
 def count_turn(text: str, messages: Iterable[Mapping[str, Any]]) -> None:
-    """Counts a turn; its words are kept only where that is switched on (`bot.texts`). It never raises."""
+    """Counts a turn soon; its words are kept only where that is switched on (`bot.texts`). It never raises."""
     try:
         for message in messages:
             if message.get("custom"):
-                _thread.submit(_write, text, message["custom"])
+                _waiting.append((text, message["custom"]))
+                if len(_waiting) == 1:
+                    _thread.submit(_write)
     except RuntimeError as error:  # the process is stopping
         _log.error("a turn was not counted: %s", type(error).__name__)
 
 
-def _write(text: str, custom: Mapping[str, Any]) -> None:
+def _write() -> None:
+    time.sleep(GATHER_SECONDS)
     try:
+        turns = [_waiting.popleft() for _ in range(len(_waiting))]
         settings = read_settings()
-        _feedback(settings.feedback_url).heard(custom)
-        if settings.keep_texts and _may_keep(custom):
-            _texts(settings.state).keep(text, date.today())
+        _feedback(settings.feedback_url).heard(*(custom for _, custom in turns))
+        if settings.keep_texts:
+            for text in (text for text, custom in turns if _may_keep(custom)):
+                _texts(settings.state).keep(text, date.today())
     except Exception as error:
-        _log.error("a turn was not counted: %s", type(error).__name__)
+        _log.error("turns were not counted: %s", type(error).__name__)
 
 
 def _may_keep(custom: Mapping[str, Any]) -> bool:

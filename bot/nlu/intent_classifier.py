@@ -95,7 +95,9 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         weights, intercept = _of_each_intent(classifier) if classifier else (np.zeros((0, 0)), np.zeros(0))
         self._intercept = intercept
         named = len(weights) - (len(concepts.feature_names_) if concepts else 0)
-        self._meaning, self._spelling, self._named = np.split(weights, [DIMENSIONS, named])
+        parts = np.split(weights, [DIMENSIONS, named])
+        # In the order and size of number of what they are multiplied with; SciPy would copy them for each message.
+        self._meaning, self._spelling, self._named = (np.ascontiguousarray(part, dtype=np.float32) for part in parts)
 
     @classmethod
     def required_components(cls) -> List[Type]:
@@ -161,8 +163,8 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
                 message.set(INTENT, {"name": NOTHING, PREDICTED_CONFIDENCE_KEY: 1.0}, add_to_output=True)
                 message.set(QUESTIONS, [NOTHING], add_to_output=True)
                 continue
-            whole = self._guesses([text], [doc], embedding)[0]
-            parts = self._parts(doc)
+            whole, *ranked = self._read(text, doc, embedding)
+            parts = [guesses[0] for guesses in ranked]
             asked = questions(whole[0], parts, len(doc))
             # A question in what is none as a whole decides what is done, so it leads the ranking, from which Rasa's SDK
             # takes the intent.
@@ -178,14 +180,14 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
             message.set(TAKES_BACK, taken_back, add_to_output=True)
         return messages
 
-    def _parts(self, doc: Doc) -> List[Guess]:
-        """Gives the best guess for each clause of a message that has several."""
+    def _read(self, text: str, doc: Doc, embedding: np.ndarray) -> List[List[Guess]]:
+        """Gives the guesses for the whole message, then those for each clause of one that has several."""
         parts = clauses(doc)
         if len(parts) < 2:
-            return []
+            return self._guesses([text], [doc], embedding)
         docs = [read(part) for part in parts]
-        guesses = self._guesses(parts, docs, self._encoder.encode([respelled(part) for part in docs]))
-        return [guess[0] for guess in guesses]
+        embeddings = np.vstack([embedding, self._encoder.encode([respelled(part) for part in docs])])
+        return self._guesses([text, *parts], [doc, *docs], embeddings)
 
     def _guesses(self, texts: List[str], docs: List[Doc], embeddings: np.ndarray) -> List[List[Guess]]:
         """Gives for each text all intents, likeliest first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Optional, Tuple, Type
 
 import numpy as np
@@ -45,14 +44,12 @@ class LearnedScreen(StoredComponent):
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"sure": 0.6, "unsure": 0.4, "doubt": 0.1, "window": 60}
+        return {"sure": 0.6, "unsure": 0.4, "doubt": 0.1, "settled": 0.02, "window": 60}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
         """Makes an untrained component (see parent)."""
         super().__init__(config, storage, resource)
         self._members: List[Tuple[Adapter, SentenceEncoder]] = []
-        # CTranslate2 computes outside Python's lock: the members' passes take the time of one.
-        self._threads = ThreadPoolExecutor(len(SEEDS), thread_name_prefix="learned-screen")
 
     @classmethod
     def required_components(cls) -> List[Type]:
@@ -121,11 +118,18 @@ class LearnedScreen(StoredComponent):
         texts = [plain(doc)]
         if len(doc) > 1.5 * size:
             texts += [plain(doc[start : start + size]) for start in range(0, len(doc) - size // 2, size // 2)]
-        found = average(
-            list(self._threads.map(lambda member: member[0].probabilities(member[1].pool(texts)), self._members))
-        )
+        found = self._average(texts)
         worst: npt.NDArray[np.float32] = found[found[:, 0].argmin()]
         return worst
+
+    def _average(self, texts: List[str]) -> npt.NDArray[np.float32]:
+        """Gives the members' average; where the first finds all texts quite harmless, the others are not asked."""
+        asked: List[npt.NDArray[np.float32]] = []
+        for adapter, encoder in self._members:
+            asked.append(adapter.probabilities(encoder.pool(texts)))
+            if 1.0 - float(asked[0][:, 0].min()) < self._config["settled"]:
+                break
+        return average(asked)
 
 
 _CALM = np.eye(len(CLASSES), dtype=np.float32)[CLASSES.index(HARMLESS)]
