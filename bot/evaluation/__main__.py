@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bot.evaluation import dialogues, nlu, safety
+from bot.evaluation import dialogues, nlu, retrieval, safety
 from bot.evaluation.live import live_bot
 from bot.train import ROOT, current_model
 
@@ -24,14 +25,18 @@ def main() -> int:
     """Evaluates and prints; everything is written to results/ too."""
     RESULTS.mkdir(exist_ok=True)
     files = [Path(argument) for argument in sys.argv[1:]] or sorted(HELD_OUT.glob("*.jsonl"))
-    report = {path.name: evaluate(path) for path in files}
+    ways = {path: way(path) for path in files}
+    report = {}
+    for path, evaluate in ways.items():
+        print(f"\n== {path.name}", flush=True)
+        report[path.name] = evaluate(path)
     (RESULTS / "evaluation.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
     print("\nWritten: results/evaluation.json and pictures beside it.")
     return 0
 
 
-def evaluate(path: Path) -> dict[str, Any]:
-    """Evaluates one file by its schema.
+def way(path: Path) -> Callable[[Path], dict[str, Any]]:
+    """Gives what evaluates a file, by its schema.
 
     Raises:
         SystemExit: The file is missing or of no known schema.
@@ -39,14 +44,10 @@ def evaluate(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SystemExit(f"There is no file {path}. Give a .jsonl file of one of the schemas of evaluation/.")
     first = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
-    print(f"\n== {path.name}", flush=True)
-    if "turns" in first:
-        return _dialogues(path)
-    if "red_flag" in first:
-        return safety.evaluate(path)
-    if "intent" in first:
-        return _nlu(path)
-    raise SystemExit(f"{path} is of no known schema: its rows need intent, red_flag or turns.")
+    for field, evaluate in _WAYS.items():
+        if field in first:
+            return evaluate
+    raise SystemExit(f"{path} is of no known schema: its rows need one of {', '.join(_WAYS)}.")
 
 
 def _nlu(path: Path) -> dict[str, Any]:
@@ -76,6 +77,15 @@ def _dialogues(path: Path) -> dict[str, Any]:
         if result.faults:
             print(f"  {result.dialogue}: {result.user[:90]!r}: {'; '.join(result.faults)}")
     return figures
+
+
+# By a field of the schema's rows.
+_WAYS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "turns": _dialogues,
+    "red_flag": safety.evaluate,
+    "intent": _nlu,
+    "question": retrieval.evaluate,
+}
 
 
 def _table(figures: dict[str, Any]) -> None:
