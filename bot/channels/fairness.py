@@ -13,6 +13,7 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 Clock = Callable[[], float]
 # One turn computes while another waits for the action server; more at once would only lengthen each.
@@ -58,8 +59,21 @@ class Usage:
         return amount
 
 
+@dataclass(frozen=True, order=True)
+class _Place:
+    """Somebody who waits: the lower the rank, the sooner."""
+
+    rank: float
+    number: int
+    sender: str = field(compare=False)
+    turn: asyncio.Future[None] = field(compare=False)
+
+
 class FairQueue:
-    """Lets a few turns run at once; who wrote much of late goes in as if they had come later."""
+    """Lets a few turns run at once, of a sender one; who wrote much of late goes in as if they had come later.
+
+    A sender's second turn could not begin anyway before the first has ended; in a place it would only keep others out.
+    """
 
     def __init__(self, at_once: int = AT_ONCE, most_waiting: int = MAX_WAITING, clock: Clock = time.monotonic) -> None:
         """Starts empty."""
@@ -67,9 +81,10 @@ class FairQueue:
         self._most = most_waiting
         self._clock = clock
         self._senders, self._addresses = Usage(clock), Usage(clock)
-        self._order = itertools.count()
+        self._numbers = itertools.count()
+        self._under_way: set[str] = set()
         # In the order in which they will be let in.
-        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._waiting: list[_Place] = []
 
     @asynccontextmanager
     async def turn(self, sender: str, address: str | None = None, length: int = 0) -> AsyncIterator[None]:
@@ -83,46 +98,54 @@ class FairQueue:
         together = self._addresses.add(address, cost) if address else 0.0
         if length > LONG_CHARS and max(sent, together) > MOST_BEFORE_LONG:
             raise Crowded
-        await self._enter(self._clock() + BEHIND_SECONDS * (sent + cost + together / PEOPLE_AT_AN_ADDRESS))
+        await self._enter(sender, self._clock() + BEHIND_SECONDS * (sent + cost + together / PEOPLE_AT_AN_ADDRESS))
         left = False
 
         def leave() -> None:
             nonlocal left
             if not left:
                 left = True
-                self._leave()
+                self._free += 1
+                self._let_in()
 
         timer = asyncio.get_running_loop().call_later(WAITS_SECONDS, leave)
         try:
             yield
         finally:
             timer.cancel()
+            self._under_way.discard(sender)
             leave()
+            self._let_in()
 
-    async def _enter(self, rank: float) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        place = (rank, next(self._order), asyncio.get_running_loop().create_future())
+    async def _enter(self, sender: str, rank: float) -> None:
+        place = _Place(rank, next(self._numbers), sender, asyncio.get_running_loop().create_future())
         insort(self._waiting, place)
+        self._let_in()
         if len(self._waiting) > self._most:
-            *_, last = self._waiting.pop()
-            if not last.done():
-                last.set_exception(Crowded())
+            last = self._waiting.pop()
+            if not last.turn.done():
+                last.turn.set_exception(Crowded())
         try:
-            await place[2]
+            await place.turn
         except asyncio.CancelledError:
             if place in self._waiting:
                 self._waiting.remove(place)
-            elif not place[2].cancelled() and not place[2].exception():
-                self._leave()  # its turn came as it was given up
+            elif not place.turn.cancelled() and not place.turn.exception():
+                # Its turn came as it was given up.
+                self._under_way.discard(sender)
+                self._free += 1
+                self._let_in()
             raise
 
-    def _leave(self) -> None:
-        while self._waiting:
-            *_, waiter = self._waiting.pop(0)
-            # Whoever was given up a moment ago has not left yet.
-            if not waiter.done():
-                waiter.set_result(None)
+    def _let_in(self) -> None:
+        """Gives free places to the first who wait and have no turn under way."""
+        for place in list(self._waiting):
+            if not self._free:
                 return
-        self._free += 1
+            if place.turn.done():  # given up a moment ago
+                self._waiting.remove(place)
+            elif place.sender not in self._under_way:
+                self._waiting.remove(place)
+                self._under_way.add(place.sender)
+                self._free -= 1
+                place.turn.set_result(None)

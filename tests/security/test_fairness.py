@@ -111,6 +111,20 @@ async def test_one_persons_turns_keep_their_order():
     assert done == list(range(10))
 
 
+async def test_one_sender_never_holds_more_than_one_place():
+    crowd = Crowd()
+    crowd.queue = FairQueue(at_once=2)
+    flood = [asyncio.ensure_future(crowd.turn("flooder")) for _ in range(3)]
+    await settle()
+    assert crowd.queue._free == 1  # for somebody else
+    person = asyncio.ensure_future(crowd.turn("person"))
+    await settle()
+    assert crowd.queue._free == 0
+    crowd.gate.set()
+    await asyncio.gather(*flood, person)
+    assert crowd.done.count("flooder") == 3 and crowd.queue._free == 2 and not crowd.queue._under_way
+
+
 async def test_too_many_are_told_and_those_who_wrote_least_stay():
     crowd = Crowd(most_waiting=10)
     flood = [asyncio.ensure_future(crowd.turn("flooder")) for _ in range(30)]
