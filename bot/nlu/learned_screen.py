@@ -38,13 +38,13 @@ class LearnedScreen(StoredComponent):
 
     Sure: it acts. Unsure: one yes/no question is asked. It never silences a rule: where it finds no danger in what a
     rule caught, the question is asked beside the answer instead of an alarm raised (of 45 such messages in
-    evaluation/redflags_dev.jsonl 44 are harmless). Nor need the answer wait if the doubt is about nothing urgent.
+    evaluation/redflags_dev.jsonl 44 are harmless). Of a few words it knows too little to doubt a rule. Nor need the answer wait if the doubt is about nothing urgent.
     """
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"sure": 0.6, "unsure": 0.4, "doubt": 0.1, "settled": 0.02, "window": 60}
+        return {"sure": 0.5, "unsure": 0.25, "doubt": 0.1, "settled": 0.02, "blunt": 8, "window": 60}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
         """Makes an untrained component (see parent)."""
@@ -88,17 +88,22 @@ class LearnedScreen(StoredComponent):
         """Adds what it finds to the rules' verdict."""
         for message in messages:
             doc = message.get(DOC)
-            found = self._probabilities(doc) if doc is not None else _CALM
+            rule = message.get(SAFETY) or {}
+            # Before it doubts a rule, all members are heard.
+            found = self._probabilities(doc, thorough=bool(rule)) if doc is not None else _CALM
             danger = 1.0 - float(found[0])
             message.set(PROBABILITY, round(danger, 3), add_to_output=True)
-            verdict = self._verdict(message.get(SAFETY) or {}, danger, found)
+            blunt = doc is not None and sum(token.is_alpha for token in doc) <= self._config["blunt"]
+            verdict = self._verdict(rule, danger, found, blunt)
             message.set(SAFETY, verdict, add_to_output=True)
         return messages
 
-    def _verdict(self, rule: Dict[str, str], danger: float, found: npt.NDArray[np.float32]) -> Dict[str, str]:
+    def _verdict(
+        self, rule: Dict[str, str], danger: float, found: npt.NDArray[np.float32], blunt: bool
+    ) -> Dict[str, str]:
         """Joins the rules' verdict and the learned one."""
         if rule:
-            sure = danger >= self._config["doubt"] or rule[RULE] == FAILED or FIRM in rule
+            sure = danger >= self._config["doubt"] or blunt or rule[RULE] == FAILED or FIRM in rule
             return rule if sure else {**rule, REPLY: CHECK + ANYWHERE, BESIDE: BESIDE}
         if danger >= self._config["sure"]:
             return {RULE: LEARNED, REPLY: REPLIES[urgency(found)]}
@@ -107,7 +112,7 @@ class LearnedScreen(StoredComponent):
         beside = {BESIDE: BESIDE} if urgency(found) == "soon" else {}
         return {RULE: LEARNED, REPLY: CHECK + ANYWHERE, **beside}
 
-    def _probabilities(self, doc: Doc) -> npt.NDArray[np.float32]:
+    def _probabilities(self, doc: Doc, thorough: bool = False) -> npt.NDArray[np.float32]:
         """Gives the probabilities of the classes; a long message is judged by its worst part as well.
 
         The whole of a long story says little: what matters is one sentence of it.
@@ -118,16 +123,16 @@ class LearnedScreen(StoredComponent):
         texts = [plain(doc)]
         if len(doc) > 1.5 * size:
             texts += [plain(doc[start : start + size]) for start in range(0, len(doc) - size // 2, size // 2)]
-        found = self._average(texts)
+        found = self._average(texts, thorough)
         worst: npt.NDArray[np.float32] = found[found[:, 0].argmin()]
         return worst
 
-    def _average(self, texts: List[str]) -> npt.NDArray[np.float32]:
-        """Gives the members' average; where the first finds all texts quite harmless, the others are not asked."""
+    def _average(self, texts: List[str], thorough: bool) -> npt.NDArray[np.float32]:
+        """Gives the members' average; where the first finds all texts quite harmless, the others need not be asked."""
         asked: List[npt.NDArray[np.float32]] = []
         for adapter, encoder in self._members:
             asked.append(adapter.probabilities(encoder.pool(texts)))
-            if 1.0 - float(asked[0][:, 0].min()) < self._config["settled"]:
+            if not thorough and 1.0 - float(asked[0][:, 0].min()) < self._config["settled"]:
                 break
         return average(asked)
 
