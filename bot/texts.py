@@ -81,13 +81,13 @@ def scrub(text: str) -> str:
 def _known_words() -> frozenset[str]:
     """Gives the words of our own phrases: training phrases, questions of the retriever, words that are matched.
 
-    A word must stand in two phrases: those that stand in one are rare, and some are names.
+    A word must stand in three phrases: those that stand in fewer are rare, and some are names.
     """
     k = load_knowledge()
     phrases = [example for path in TRAINING_PHRASES.glob("*.yml") for example in _examples(path)]
     phrases += [text for asked in k.questions.values() for text in asked] + list(k.unanswered)
     counts = Counter(word for phrase in phrases for word in set(_WORD.findall(phrase.lower())))
-    return domain_words() | frozenset(word for word, count in counts.items() if count > 1)
+    return domain_words() | frozenset(word for word, count in counts.items() if count > 2)
 
 
 def _examples(path: Path) -> list[str]:
