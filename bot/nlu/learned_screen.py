@@ -38,13 +38,13 @@ class LearnedScreen(StoredComponent):
 
     Sure: it acts. Unsure: one yes/no question is asked. It never silences a rule: where it finds no danger in what a
     rule caught, the question is asked beside the answer instead of an alarm raised (of 45 such messages in
-    evaluation/redflags_dev.jsonl 44 are harmless). Of a few words it knows too little to doubt a rule. Nor need the answer wait if the doubt is about nothing urgent.
+    evaluation/redflags_dev.jsonl 44 are harmless). Nor need the answer wait if the doubt is about nothing urgent.
     """
 
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"sure": 0.5, "unsure": 0.25, "doubt": 0.1, "settled": 0.02, "blunt": 8, "window": 60}
+        return {"sure": 0.5, "unsure": 0.35, "doubt": 0.05, "settled": 0.02, "window": 60}
 
     def __init__(self, config: Dict[str, Any], storage: ModelStorage, resource: Resource) -> None:
         """Makes an untrained component (see parent)."""
@@ -93,17 +93,14 @@ class LearnedScreen(StoredComponent):
             found = self._probabilities(doc, thorough=bool(rule)) if doc is not None else _CALM
             danger = 1.0 - float(found[0])
             message.set(PROBABILITY, round(danger, 3), add_to_output=True)
-            blunt = doc is not None and sum(token.is_alpha for token in doc) <= self._config["blunt"]
-            verdict = self._verdict(rule, danger, found, blunt)
+            verdict = self._verdict(rule, danger, found)
             message.set(SAFETY, verdict, add_to_output=True)
         return messages
 
-    def _verdict(
-        self, rule: Dict[str, str], danger: float, found: npt.NDArray[np.float32], blunt: bool
-    ) -> Dict[str, str]:
+    def _verdict(self, rule: Dict[str, str], danger: float, found: npt.NDArray[np.float32]) -> Dict[str, str]:
         """Joins the rules' verdict and the learned one."""
         if rule:
-            sure = danger >= self._config["doubt"] or blunt or rule[RULE] == FAILED or FIRM in rule
+            sure = danger >= self._config["doubt"] or rule[RULE] == FAILED or FIRM in rule
             return rule if sure else {**rule, REPLY: CHECK + ANYWHERE, BESIDE: BESIDE}
         if danger >= self._config["sure"]:
             return {RULE: LEARNED, REPLY: REPLIES[urgency(found)]}

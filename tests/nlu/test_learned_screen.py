@@ -14,7 +14,7 @@ from bot.nlu.adapters import SHIPPED
 from bot.nlu.learned_screen import LEARNED, LearnedScreen, urgency
 from bot.nlu.screen_training import CLASSES, HARMLESS, SEEDS, examples_digest, file_name, read_examples
 
-OPTIONS = {"sure": 0.6, "unsure": 0.3, "doubt": 0.1}
+OPTIONS = {"sure": 0.6, "unsure": 0.3, "doubt": 0.1, "settled": 0.02, "window": 60}
 RULE = {"rule": "breathing", "reply": "breathing"}
 
 
@@ -49,6 +49,30 @@ def test_sure_acts_and_unsure_asks(rule: dict, danger: float, reply: str | None)
     found = np.array([1 - danger, 0, 0, danger, 0], dtype=np.float32)
     verdict = LearnedScreen(OPTIONS, None, None)._verdict(rule, danger, found)
     assert verdict.get("reply") == reply
+
+
+class _Member:
+    """Stands for one fitted encoder: gives a danger, and counts how often it is asked."""
+
+    def __init__(self, danger: float) -> None:
+        self.danger, self.asked = danger, 0
+
+    def pool(self, texts: list[str]) -> list[str]:
+        return texts
+
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        self.asked += 1
+        return np.array([[1 - self.danger, 0, 0, self.danger, 0]] * len(texts), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "first, thorough, asked", [(0.01, False, 0), (0.01, True, 1), (0.03, False, 1), (0.9, False, 1)]
+)
+def test_the_second_fit_is_asked_unless_the_first_is_calm(first: float, thorough: bool, asked: int):
+    screen, members = LearnedScreen(OPTIONS, None, None), (_Member(first), _Member(0.5))
+    screen._members = [(member, member) for member in members]
+    screen._average(["any text"], thorough)
+    assert (members[0].asked, members[1].asked) == (1, asked)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +118,33 @@ def test_what_a_rule_found_stands(parse: Callable[[str], dict]):
 def test_danger_in_words_of_no_rule_is_found(parse: Callable[[str], dict]):
     result = parse("her words came out as soup over breakfast and the cup slid out of that hand twice")
     assert result["safety"] == {"rule": LEARNED, "reply": "emergency-now"}
+
+
+BLUNT = (
+    "i have chest pain",
+    "HEART ATTACK",
+    "nan is having a stroke",
+    "i want to die",
+    "cant breathe",
+    "he has lockjaw",
+    "both legs are paralysed",
+    "she's having a fit",
+    "snake bite",
+    "my wee is brown",
+    "sepsis i think",
+)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("text", BLUNT)
+def test_danger_that_is_simply_named_is_found(parse: Callable[[str], dict], text: str):
+    assert parse(text)["intent"]["name"] == "red_flag"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("text", ["i have no chest pain", "can a cramp feel like a heart attack", "why do snakes bite"])
+def test_danger_that_is_denied_or_asked_about_is_none(parse: Callable[[str], dict], text: str):
+    assert parse(text)["intent"]["name"] != "red_flag"
 
 
 @pytest.mark.model
