@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -80,6 +81,29 @@ def counted(text: str, reply: dict, folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 LOST = {"why": "not_understood", "label": "toothache", "introduced": True}
+
+
+def test_turns_that_come_while_others_are_written_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from bot.channels import counting
+
+    class ComingMeanwhile(deque):
+        """A queue to which a turn is added each time that one is taken, five times."""
+
+        later = 5
+
+        def popleft(self):
+            if self.later:
+                self.later -= 1
+                counting.count_turn("text", [{"custom": custom()}])
+            return super().popleft()
+
+    monkeypatch.setattr(counting, "_waiting", ComingMeanwhile())
+    monkeypatch.setattr(counting, "GATHER_SECONDS", 0)
+    feedback = counted("text", custom(), tmp_path, monkeypatch)
+    assert not counting._waiting
+    assert {(row.kind, row.count) for row in feedback.asked()} >= {("reply", 6)}
+    counted("text", custom(), tmp_path, monkeypatch)
+    assert {(row.kind, row.count) for row in feedback.asked()} >= {("reply", 7)}
 
 
 def test_a_counted_turn_leaves_no_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

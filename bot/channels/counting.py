@@ -39,7 +39,10 @@ def count_turn(text: str, messages: Iterable[Mapping[str, Any]]) -> None:
 def _write() -> None:
     time.sleep(GATHER_SECONDS)
     try:
-        turns = [_waiting.popleft() for _ in range(len(_waiting))]
+        # Until none is left, as only the first that comes to an empty queue starts the next writing.
+        turns = []
+        while _waiting:
+            turns.append(_waiting.popleft())
         settings = read_settings()
         _feedback(settings.feedback_url).heard(*(custom for _, custom in turns))
         if settings.keep_texts:
