@@ -1,6 +1,6 @@
 """How long people wait while others flood: `make flood` (`python -m bot.evaluation.flood`).
 
-A few people write now and then, first alone, then while one address floods, then a thousand; the flood's messages come
+A few people are in conversation, first alone, then while one address floods, then a thousand; the flood's messages come
 as fast as `--rate` says. Addresses are named as a reverse proxy names them, so the limits are those of a real visitor.
 """
 
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from http import HTTPStatus
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -23,28 +24,37 @@ import aiohttp
 from bot.evaluation.live import LiveBot, live_bot
 from bot.train import current_model
 
-PEOPLE, PEOPLES_PAUSE = 5, 1.0
+PEOPLE, PEOPLES_PAUSE = 25, 5.0
 QUESTIONS = ("what causes cramps in my calf?", "what helps?", "how do i prevent it?", "when should i see a doctor?")
+# What those questions get, sooner or later in a conversation.
+ANSWERED = ("answer", "clarify", "safety_check")
 # As long as the widget takes.
 LONG = "my calf is a little sore after running and it cramps at night. " * 60
 
 
-async def say(bot: LiveBot, http: aiohttp.ClientSession, address: str, sender: str, text: str) -> int:
-    """Sends a message from an address and gives the status."""
+async def say(bot: LiveBot, http: aiohttp.ClientSession, address: str, sender: str, text: str) -> str:
+    """Sends a message from an address and gives what came of it: the status, or the kind of the reply."""
     headers = {"X-Forwarded-For": address}
     async with http.post(
         f"{bot.url}/webhooks/rest/webhook", json={"sender": sender, "message": text}, headers=headers
     ) as answer:
-        await answer.read()
-        return answer.status
+        if answer.status != HTTPStatus.OK:
+            await answer.read()
+            return str(answer.status)
+        return next((m["custom"]["kind"] for m in await answer.json() if "custom" in m), "no reply")
 
 
 async def measure(bot: LiveBot, seconds: float, rate: float, addresses: int, text: str) -> dict[str, Any]:
-    """Lets people write while `addresses` flood, and gives their times in milliseconds."""
+    """Lets people write while `addresses` flood, and gives the times in milliseconds that people had an answer after.
+
+    Who is told to come back hears so at once; such replies are counted (`fallback`) and not timed.
+    """
     times: list[float] = []
     answers: Counter[str] = Counter()
-    ends = time.monotonic() + seconds
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+
+        async def says(number: int, text: str) -> str:
+            return await say(bot, http, f"198.51.100.{number}", f"person-{addresses}-{number}", text)
 
         async def person(number: int) -> None:
             await asyncio.sleep(PEOPLES_PAUSE * number / PEOPLE)
@@ -52,9 +62,10 @@ async def measure(bot: LiveBot, seconds: float, rate: float, addresses: int, tex
                 if time.monotonic() > ends:
                     return
                 started = time.monotonic()
-                status = await say(bot, http, f"198.51.100.{number}", f"person-{addresses}-{number}", question)
-                times.append(1000 * (time.monotonic() - started))
-                answers[f"people: {status}"] += 1
+                came = await says(number, question)
+                answers[f"people: {came}"] += 1
+                if came in ANSWERED:
+                    times.append(1000 * (time.monotonic() - started))
                 await asyncio.sleep(PEOPLES_PAUSE)
 
         async def one_of_the_flood(number: int) -> None:
@@ -66,6 +77,9 @@ async def measure(bot: LiveBot, seconds: float, rate: float, addresses: int, tex
             except aiohttp.ClientError:
                 answers["flood: cut"] += 1
 
+        for number in range(PEOPLE):  # their conversations begin before the flood
+            await says(number, "my calf cramps")
+        ends = time.monotonic() + seconds
         people = [asyncio.ensure_future(person(number)) for number in range(PEOPLE)]
         flood: set[asyncio.Task[None]] = set()
         for number in itertools.count():
@@ -77,7 +91,8 @@ async def measure(bot: LiveBot, seconds: float, rate: float, addresses: int, tex
             await asyncio.sleep(1 / rate)
         await asyncio.gather(*people)
         await asyncio.gather(*flood)
-    return {"p50_ms": round(median(times)), "p95_ms": round(quantiles(times, n=20)[-1]), **dict(answers)}
+    waited = {"p50_ms": round(median(times)), "p95_ms": round(quantiles(times, n=20)[-1])} if len(times) > 1 else {}
+    return {**waited, **dict(sorted(answers.items()))}
 
 
 async def compare(bot: LiveBot, seconds: float, rate: float) -> dict[str, Any]:

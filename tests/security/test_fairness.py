@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.channels.fairness import HALF_LIFE_SECONDS, WAITS_SECONDS, Crowded, FairQueue, Usage
+from bot.channels.fairness import CROWD, HALF_LIFE_SECONDS, MOST_TYPED, WAITS_SECONDS, Crowded, FairQueue, Usage
 
 
 class Clock:
@@ -48,6 +48,42 @@ async def test_who_wrote_least_is_answered_first():
     crowd.gate.set()
     await asyncio.gather(*flood, person)
     assert crowd.done.index("person") == 1  # right after the turn that was under way
+
+
+async def test_who_was_in_conversation_goes_before_a_crowd_of_strangers():
+    crowd = Crowd()
+    crowd.gate.set()
+    for _ in range(5):
+        await crowd.turn("person")
+    crowd.gate.clear()
+    strangers = [asyncio.ensure_future(crowd.turn(f"stranger {n}", f"10.0.0.{n}")) for n in range(5 * CROWD)]
+    await settle()
+    person = [asyncio.ensure_future(crowd.turn("person")) for _ in range(2)]
+    await settle()
+    crowd.gate.set()
+    await asyncio.gather(*strangers, *person)
+    places = [place for place, who in enumerate(crowd.done[5:]) if who == "person"]
+    # Whoever waited before there was a crowd is no stranger.
+    assert places[0] <= CROWD + 1 and places[1] == places[0] + 1
+    assert len(crowd.queue._known) <= 2 + CROWD + CROWD  # one of the crowd is no acquaintance
+
+
+async def test_in_a_crowd_a_flooder_is_a_stranger_and_overtakes_not_even_itself():
+    crowd, many = Crowd(), int(MOST_TYPED) + 10
+    crowd.gate.set()
+    for _ in range(many):
+        await crowd.turn("flooder")
+    await crowd.turn("person")
+    crowd.gate.clear()
+    strangers = [asyncio.ensure_future(crowd.turn(f"stranger {n}")) for n in range(CROWD + 5)]
+    await settle()
+    flood = [asyncio.ensure_future(crowd.turn("flooder")) for _ in range(3)]
+    person = asyncio.ensure_future(crowd.turn("person"))
+    await settle()
+    crowd.gate.set()
+    await asyncio.gather(*flood, *strangers, person)
+    after = crowd.done[many + 1 :]
+    assert after.index("person") < after.index(f"stranger {CROWD + 4}") < after.index("flooder")
 
 
 async def test_many_sessions_of_one_address_count_together():
