@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from rasa.core.nlg.response import TemplatedNaturalLanguageGenerator
 from rasa.shared.core.domain import Domain
@@ -48,14 +48,24 @@ class SafetyNLG(TemplatedNaturalLanguageGenerator):
         response = self.generate_from_slots(utter_action, slots, output_channel, **{**kwargs, **values})
         if response and response.get("custom", {}).get("rule"):
             response["custom"]["why"] = why(str(slots.get("safety_rule")))
-            response["custom"]["intents"] = _questions(tracker)
+            response["custom"]["intents"] = list(_read(tracker, "questions") or [])
+            if foreign := _in_their_language(_read(tracker, "foreign_language"), response["custom"]["kind"]):
+                response["text"] = f"{foreign.format(**values)}\n\n{response['text']}"
         return response
 
 
-def _questions(tracker: DialogueStateTracker) -> List[str]:
-    """Gives the intents of the latest message's questions."""
+def _read(tracker: DialogueStateTracker, key: str) -> Any:
+    """Gives what the pipeline read in the latest message."""
     latest = tracker.latest_message
-    return list((latest.parse_data.get("questions") if latest else None) or [])
+    return latest.parse_data.get(key) if latest else None
+
+
+def _in_their_language(code: Optional[str], kind: str) -> Optional[str]:
+    """Gives what to say first to somebody who writes in another language, since the reply itself is in English."""
+    language = load_knowledge().languages.get(code or "")
+    if language is None:
+        return None
+    return language.emergency if kind in ("emergency", "crisis") else language.text
 
 
 @lru_cache(maxsize=256)

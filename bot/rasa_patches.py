@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,6 +93,8 @@ def _protected_app(*args: Any, **kwargs: Any) -> Sanic:
 LONG_CHARS = 400
 _readers, _reader_of_long = ThreadPoolExecutor(AT_ONCE, "reading"), ThreadPoolExecutor(1, "reading-long")
 _parse_message = MessageProcessor.parse_message
+# How long Python lets a reader go on while the loop has something to do; its own 5 ms are a quarter of a turn.
+SWITCH_SECONDS = 0.001
 
 
 async def _parse_aside(self: MessageProcessor, message: UserMessage, *args: Any, **kwargs: Any) -> Any:
@@ -181,6 +184,7 @@ def apply() -> None:
     run.load_agent_on_start = _load_and_settle
     EndpointConfig.request = _ask_again
     MessageProcessor.parse_message = _parse_aside
+    sys.setswitchinterval(SWITCH_SECONDS)
     action.DEFAULT_REQUEST_TIMEOUT = TRY_SECONDS  # else five minutes
     run.configure_app = _protected_app
     server.add_root_route = lambda app: None  # it tells everybody Rasa's version

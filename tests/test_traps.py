@@ -47,6 +47,19 @@ def test_emergency_is_answered_without_the_action_server(say):
     assert custom["kind"] == "emergency" and custom["rule"] and "112" in custom["emergency_number"]
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Me duele el pecho y el dolor me baja al brazo izquierdo.", "Esto puede ser una emergencia."),
+        ("Steifer Nacken, 40 Fieber und das Licht tut mir in den Augen weh.", "Das kann ein Notfall sein."),
+    ],
+)
+def test_an_emergency_in_another_language_is_announced_in_it(say, text: str, first: str):
+    reply = say(text)[0]["text"]
+    own, english = reply.split("\n\n", 1)
+    assert own.startswith(first) and "112" in own and english.startswith("Call your local emergency number")
+
+
 def test_other_messages_without_the_action_server_get_the_failure_text(say):
     messages = say("back cramp after lifting")
     assert "something went wrong" in messages[0]["text"] and "112" in messages[0]["text"]

@@ -100,7 +100,9 @@ def plain_faults(error: ValidationError) -> Iterator[str]:
     for item in error.errors():
         field = ".".join(str(part) for part in item["loc"])
         values = {"value": item.get("ctx", {}).get("given", "value"), "permitted": _permitted(item.get("ctx", {}))}
-        yield f"{field}: {_FAULTS.get(item['type'], item['msg']).format(**values)}"
+        # Our own messages are complete, and may speak of braces.
+        fault = _FAULTS[item["type"]].format(**values) if item["type"] in _FAULTS else item["msg"]
+        yield f"{field}: {fault}"
 
 
 def _permitted(context: dict[str, Any]) -> str:

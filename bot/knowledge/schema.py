@@ -277,10 +277,18 @@ class DescribePart(BaseModel):
 
 
 class Language(Record):
-    """A language other than English, with what somebody who writes in it is told."""
+    """A language other than English, with what somebody who writes in it is told: as a rule, and in an emergency."""
 
     name: str
     text: str
+    emergency: str
+
+    @validator("text", "emergency")
+    def _has_the_number_and_nothing_else_to_fill_in(cls, value: str) -> str:
+        """Finds what would leave somebody in danger without the number, or without any reply."""
+        if re.findall(r"\{.*?\}|[{}]", value) != ["{emergency_number}"]:
+            raise ValueError("must hold {emergency_number} once and no other braces; write it where the number stands")
+        return value
 
 
 class SafetyQuestion(BaseModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from spacy.language import Language
@@ -36,12 +37,29 @@ _LONG_WORD = re.compile(r"(\S{80})\S+")  # no word; splitting it would take long
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """One pattern of a list.
+
+    Attributes:
+        number: The place of the list.
+        matcher: Finds the pattern.
+        reach: How many words a match has at most.
+        needs: Sets of words of each of which a match holds one.
+    """
+
+    number: int
+    matcher: Matcher
+    reach: int
+    needs: tuple[Words, ...]
+
+
 class WordMatcher:
-    """Finds named patterns; runs spaCy's Matcher only for those whose words the text holds."""
+    """Finds named patterns; runs spaCy's Matcher only for those whose words the text holds, and only around them."""
 
     def __init__(self, nlp: Language, compiler: PatternCompiler, sources: Iterable[Iterable[str]]) -> None:
         """Compiles lists of patterns; a match tells the place of its list."""
-        self._entries: list[tuple[int, Matcher, tuple[Words, ...]]] = []
+        self._entries: list[_Entry] = []
         self._by_word: dict[str, list[int]] = {}
         for number, patterns in enumerate(sources):
             for compiled in map(compiler.compile, patterns):
@@ -49,21 +67,41 @@ class WordMatcher:
                 matcher.add("found", compiled.patterns)
                 for word in compiled.needs[0]:
                     self._by_word.setdefault(word, []).append(len(self._entries))
-                self._entries.append((number, matcher, compiled.needs[1:]))
+                reach = max(map(len, compiled.patterns))
+                self._entries.append(_Entry(number, matcher, reach, compiled.needs))
 
     def __call__(self, doc: Doc) -> Iterator[tuple[int, int, int]]:
         """Yields (place of the list, start, end) for each match that holds no shorter one."""
-        words = {token.norm_ for token in doc}
+        places: dict[str, list[int]] = {}
+        for token in doc:
+            places.setdefault(token.norm_, []).append(token.i)
+        words = places.keys()
         spans: dict[int, set[tuple[int, int]]] = {}
-        for entry in sorted({entry for word in words for entry in self._by_word.get(word, ())}):
-            number, matcher, needs = self._entries[entry]
-            if any(words.isdisjoint(need) for need in needs):
+        for number in sorted({entry for word in words for entry in self._by_word.get(word, ())}):
+            entry = self._entries[number]
+            if any(words.isdisjoint(need) for need in entry.needs[1:]):
                 continue
-            spans.setdefault(number, set()).update((start, end) for _, start, end in matcher(doc))
+            around = sorted(place for word in words & entry.needs[0] for place in places[word])
+            for first, last in _stretches(around, entry.reach, len(doc)):
+                matches = ((first + start, first + end) for _, start, end in entry.matcher(doc[first:last]))
+                spans.setdefault(entry.number, set()).update(matches)
         for number, found in spans.items():
             for start, end in sorted(found):
                 if not any(start <= s and e <= end and (s, e) != (start, end) for s, e in found):
                     yield number, start, end
+
+
+def _stretches(places: Iterable[int], reach: int, length: int) -> Iterator[tuple[int, int]]:
+    """Gives the parts of a text in which a match may lie that holds a word at one of some places, in order."""
+    first = last = 0
+    for place in places:
+        if place - reach >= last:
+            if last:
+                yield first, last
+            first = max(0, place - reach + 1)
+        last = min(length, place + reach)
+    if last:
+        yield first, last
 
 
 class RedFlagReader:

@@ -28,7 +28,7 @@ from bot.knowledge.vocabulary import reading_digest
 from bot.language.adapter import Adapter
 from bot.language.clauses import clauses
 from bot.language.concepts import load_finder
-from bot.language.encoder import DIMENSIONS, SentenceEncoder, load_encoder, weights_folder
+from bot.language.encoder import DIMENSIONS, SentenceEncoder, load_encoder, side_by_side, weights_folder
 from bot.language.pipeline import plain, read, respelled
 from bot.language.weights import TermWeights
 from bot.nlu.components import StoredComponent
@@ -91,7 +91,7 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         self._classifier = classifier
         self._adapter = adapter
         self._fitted_encoder = SentenceEncoder(weights_folder(), adapter=adapter) if adapter else None
-        # The parts of the weights, for `_guesses`.
+        # The parts of the weights, for `_regression`.
         weights, intercept = _of_each_intent(classifier) if classifier else (np.zeros((0, 0)), np.zeros(0))
         self._intercept = intercept
         named = len(weights) - (len(concepts.feature_names_) if concepts else 0)
@@ -186,24 +186,38 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         if len(parts) < 2:
             return self._guesses([text], [doc], embedding)
         docs = [read(part) for part in parts]
-        embeddings = np.vstack([embedding, self._encoder.encode([respelled(part) for part in docs])])
-        return self._guesses([text, *parts], [doc, *docs], embeddings)
+        return self._guesses([text, *parts], [doc, *docs], embedding)
 
-    def _guesses(self, texts: List[str], docs: List[Doc], embeddings: np.ndarray) -> List[List[Guess]]:
-        """Gives for each text all intents, likeliest first."""
-        assert self._classifier is not None and self._terms is not None and self._concepts is not None
+    def _guesses(self, texts: List[str], docs: List[Doc], embedding: np.ndarray) -> List[List[Guess]]:
+        """Gives for each text all intents, likeliest first; of the first text the embedding is known."""
+        assert self._classifier is not None
+        found, worded = side_by_side(
+            lambda: self._regression(texts, docs, embedding), lambda: self._worded(docs), sum(map(len, docs))
+        )
+        if worded is not None:
+            share = self._config["fitted"] * np.array([[any(token.is_alpha for token in doc)] for doc in docs])
+            found = (1 - share) * found + share * worded
+        names = self._classifier.classes_
+        return [[Guess(str(names[i]), float(row[i])) for i in np.argsort(-row)] for row in found]
+
+    def _regression(self, texts: List[str], docs: List[Doc], embedding: np.ndarray) -> np.ndarray:
+        """Gives the regression's probabilities of the intents."""
+        assert self._terms is not None and self._concepts is not None
+        others = [respelled(doc) for doc in docs[1:]]
+        embeddings = np.vstack([embedding, self._encoder.encode(others)]) if others else embedding
         # The same as predict_proba of the joined matrix, without joining it: a third of the time.
         spelled = self._terms.transform(texts) @ self._spelling
         named = self._concepts.transform([self._name(doc) for doc in docs]) @ self._named
-        scores = embeddings @ self._meaning + spelled + named + self._intercept
-        names, found = self._classifier.classes_, softmax(scores, axis=1)
-        if self._adapter and self._fitted_encoder:
-            # Both name the intents in alphabetical order. The encoder knows symbols only by their names.
-            spoken = self._fitted_encoder.pool([plain(doc) for doc in docs])
-            worded = np.array([[any(token.is_alpha for token in doc)] for doc in docs])
-            share = self._config["fitted"] * worded
-            found = (1 - share) * found + share * self._adapter.probabilities(spoken)
-        return [[Guess(str(names[i]), float(row[i])) for i in np.argsort(-row)] for row in found]
+        return np.asarray(softmax(embeddings @ self._meaning + spelled + named + self._intercept, axis=1))
+
+    def _worded(self, docs: List[Doc]) -> Optional[np.ndarray]:
+        """Gives the fitted encoder's probabilities; it knows symbols only by their names.
+
+        Regression and encoder both name the intents in alphabetical order.
+        """
+        if not self._adapter or not self._fitted_encoder:
+            return None
+        return self._adapter.probabilities(self._fitted_encoder.pool([plain(doc) for doc in docs]))
 
     def _name(self, doc: Doc) -> Dict[str, float]:
         """Gives the features of what a text names: of each kind whether it does, and which topic or cue."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Dict, List, Optional, Tuple, Type
 
 import numpy as np
@@ -18,7 +19,7 @@ from spacy.tokens import Doc
 
 from bot.core.checks import ANYWHERE, CHECK
 from bot.language.adapter import Adapter
-from bot.language.encoder import SentenceEncoder, weights_folder
+from bot.language.encoder import WORDS_FOR_TWO, SentenceEncoder, side_by_side, weights_folder
 from bot.language.pipeline import plain
 from bot.nlu.components import StoredComponent
 from bot.nlu.language_reader import DOC
@@ -37,8 +38,8 @@ class LearnedScreen(StoredComponent):
     """A sentence encoder fitted to tell danger from harm's look-alikes, and how urgent it is.
 
     Sure: it acts. Unsure: one yes/no question is asked. It never silences a rule: where it finds no danger in what a
-    rule caught, the question is asked beside the answer instead of an alarm raised (of 45 such messages in
-    evaluation/redflags_dev.jsonl 44 are harmless). Nor need the answer wait if the doubt is about nothing urgent.
+    rule caught, the question is asked beside the answer instead of an alarm raised (all 46 such messages of
+    evaluation/redflags_dev.jsonl are harmless). Nor need the answer wait if the doubt is about nothing urgent.
     """
 
     @staticmethod
@@ -125,13 +126,18 @@ class LearnedScreen(StoredComponent):
         return worst
 
     def _average(self, texts: List[str], thorough: bool) -> npt.NDArray[np.float32]:
-        """Gives the members' average; where the first finds all texts quite harmless, the others need not be asked."""
-        asked: List[npt.NDArray[np.float32]] = []
-        for adapter, encoder in self._members:
-            asked.append(adapter.probabilities(encoder.pool(texts)))
-            if not thorough and 1.0 - float(asked[0][:, 0].min()) < self._config["settled"]:
-                break
-        return average(asked)
+        """Gives the members' average; where the first finds all texts quite harmless, the other need not be asked."""
+        one, other = (partial(_ask, *member, texts) for member in self._members)
+        words = sum(len(text.split()) for text in texts)
+        if thorough or words >= WORDS_FOR_TWO:
+            return average(side_by_side(one, other, words))
+        first = one()
+        calm = 1.0 - float(first[:, 0].min()) < self._config["settled"]
+        return average([first] if calm else [first, other()])
+
+
+def _ask(adapter: Adapter, encoder: SentenceEncoder, texts: List[str]) -> npt.NDArray[np.float32]:
+    return adapter.probabilities(encoder.pool(texts))
 
 
 _CALM = np.eye(len(CLASSES), dtype=np.float32)[CLASSES.index(HARMLESS)]

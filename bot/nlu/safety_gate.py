@@ -35,7 +35,7 @@ class SafetyGate(ConfiguredComponent):
     @staticmethod
     def get_default_config() -> Dict[str, Any]:
         """Gives the options; the reasons for the values stand in config.yml."""
-        return {"foreign_sure": 0.85}
+        return {"foreign_sure": 0.6}
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Applies the verdict on each message."""

@@ -62,4 +62,4 @@ def _fitted_on() -> list[Labelled]:
 
 
 def _notice(number: int) -> str:
-    return f"The screen's examples changed: fit {number} of {len(SEEDS)} (about 15 minutes; it is kept)"
+    return f"The screen's examples changed: fit {number} of {len(SEEDS)} (about 20 minutes; it is kept)"

@@ -75,6 +75,12 @@ def test_broken_yaml_is_named_with_its_line(folder: Path):
     assert "cautions.yml: line " in faults(folder)
 
 
+@pytest.mark.parametrize("wrong", ["", "{emergency_numer}", "{emergency_number} {tel}", "{emergency_number"])
+def test_sentence_in_another_language_without_the_number_is_named(folder: Path, wrong: str):
+    spoil(folder, "languages.yml", "Llame ahora a este número: {emergency_number}.", f"Llame ahora: {wrong}.")
+    assert "languages.yml: es: emergency: must hold {emergency_number} once" in faults(folder)
+
+
 def test_long_sentence_is_named(folder: Path):
     fact = yaml.safe_load((folder / "facts" / "002.yml").read_text())["facts"][0]
     spoil(folder, "facts/002.yml", fact["text"], " ".join(["word"] * 21) + ".")

@@ -28,6 +28,17 @@ def test_rule_fires(reader, rule, text):
     assert rule in {hit.rule for hit in reader.read(text).hits}
 
 
+def test_patterns_are_sought_around_their_words_alone_and_none_is_missed(reader):
+    nlp, finder = load_nlp(), reader._find_signs
+    texts = [text for _, text in FIRES]
+    # A sign at the beginning, in the middle and at the end of a long text.
+    for doc in nlp.pipe(tidy(" ".join(texts[start : start + 5])) for start in range(0, len(texts), 5)):
+        everywhere = {(entry.number, start, end) for entry in finder._entries for _, start, end in entry.matcher(doc)}
+        found = set(finder(doc))
+        assert found and found <= everywhere
+        assert {number for number, *_ in found} == {number for number, *_ in everywhere}
+
+
 @pytest.mark.parametrize(("rule", "text"), SILENT)
 def test_near_miss_stays_silent(reader, rule, text):
     assert reader.read(text).hits == ()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from spacy.tokens import Doc
 
+from bot.evaluation.nlu import read_rows
 from bot.language.adapter import Adapter
 from bot.language.encoder import SentenceEncoder, weights_folder
+from bot.language.pipeline import read
 from bot.nlu.adapters import SHIPPED
 from bot.nlu.learned_screen import LEARNED, LearnedScreen, urgency
 from bot.nlu.screen_training import CLASSES, HARMLESS, SEEDS, examples_digest, file_name, read_examples
+from bot.train import ROOT
 
 OPTIONS = {"sure": 0.6, "unsure": 0.3, "doubt": 0.1, "settled": 0.02, "window": 60}
 RULE = {"rule": "breathing", "reply": "breathing"}
@@ -75,6 +81,28 @@ def test_the_second_fit_is_asked_unless_the_first_is_calm(first: float, thorough
     assert (members[0].asked, members[1].asked) == (1, asked)
 
 
+def test_no_verdict_on_an_evaluation_message_needs_the_second_fit_where_the_first_is_calm():
+    config = yaml.safe_load((ROOT / "config.yml").read_text(encoding="utf-8"))["pipeline"]
+    options = next(part for part in config if part["name"].endswith(".LearnedScreen"))
+    screen = LearnedScreen({**LearnedScreen.get_default_config(), **options}, None, None)
+    adapters = [Adapter.load(SHIPPED / file_name(seed)) for seed in SEEDS]
+    screen._members = [(one, SentenceEncoder(weights_folder(), adapter=one)) for one in adapters]
+    texts = [
+        row["text"]
+        for file in sorted((ROOT / "evaluation").glob("*.jsonl"))
+        for row in read_rows(file)
+        if "text" in row
+    ]
+
+    def verdict(doc: Doc, thorough: bool) -> dict[str, str]:
+        found = screen._probabilities(doc, thorough)
+        return screen._verdict({}, 1.0 - float(found[0]), found)
+
+    docs = [read(text) for text in texts]
+    assert len(docs) > 3000
+    assert [text for text, doc in zip(texts, docs, strict=True) if verdict(doc, False) != verdict(doc, True)] == []
+
+
 @pytest.mark.parametrize(
     "found, name",
     [
@@ -132,6 +160,7 @@ BLUNT = (
     "snake bite",
     "my wee is brown",
     "sepsis i think",
+    "can you call me an ambulance",
 )
 
 
@@ -145,6 +174,14 @@ def test_danger_that_is_simply_named_is_found(parse: Callable[[str], dict], text
 @pytest.mark.parametrize("text", ["i have no chest pain", "can a cramp feel like a heart attack", "why do snakes bite"])
 def test_danger_that_is_denied_or_asked_about_is_none(parse: Callable[[str], dict], text: str):
     assert parse(text)["intent"]["name"] != "red_flag"
+
+
+@pytest.mark.model
+def test_alarms_in_other_languages_are_as_config_yml_says(parse: Callable[[str], dict]):
+    rows = [r for r in read_rows(ROOT / "evaluation" / "redflags_dev_registers.jsonl") if "foreign" in r["note"]]
+    alarms = Counter(row["red_flag"] for row in rows if parse(row["text"])["intent"]["name"] == "red_flag")
+    assert Counter(row["red_flag"] for row in rows) == {True: 49, False: 30}
+    assert alarms[True] >= 29 and alarms[False] <= 3
 
 
 @pytest.mark.model
