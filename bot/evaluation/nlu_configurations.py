@@ -61,9 +61,14 @@ Predict = Callable[[Sequence[str]], list[Guess]]
 @contextmanager
 def ours(examples: Sequence[Labelled], options: Options) -> Iterator[Predict]:
     """The components of config.yml that choose an intent."""
-    pipeline = yaml.safe_load((ROOT / "config.yml").read_text(encoding="utf-8"))["pipeline"]
-    with _rasa([part for part in pipeline if part["name"].rpartition(".")[2] in CHOOSE], examples, options) as predict:
+    with _rasa(our_pipeline(), examples, options) as predict:
         yield predict
+
+
+def our_pipeline() -> list[dict[str, Any]]:
+    """Gives the components of config.yml that choose an intent, with their options."""
+    pipeline = yaml.safe_load((ROOT / "config.yml").read_text(encoding="utf-8"))["pipeline"]
+    return [part for part in pipeline if part["name"].rpartition(".")[2] in CHOOSE]
 
 
 @contextmanager
