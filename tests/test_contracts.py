@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -86,27 +87,31 @@ def test_training_phrases_are_enough_for_each_intent():
     assert not short and counts["out_of_scope"] >= 150 and counts["red_flag"] == 0
 
 
-def test_training_and_evaluation_never_mix():
+def alike(held: set[str], trained: set[str]) -> list[tuple[str, str]]:
+    """Gives the held-out texts that are nearly a training text, in whatever order of words, with it."""
     from rapidfuzz import fuzz, process
 
+    ours, theirs = sorted(held), sorted(trained)
+    # The same as token_sort_ratio of each pair, with every text's words sorted once: seconds instead of minutes.
+    in_order = [[" ".join(sorted(text.split())) for text in texts] for texts in (ours, theirs)]
+    scores = process.cdist(*in_order, scorer=fuzz.ratio, score_cutoff=93, dtype=np.float32, workers=-1)
+    return [(ours[row], theirs[column]) for row, column in zip(*scores.nonzero(), strict=True)]
+
+
+def test_training_and_evaluation_never_mix():
     trained = {words(text) for _, text in training_phrases()}
     # Phrases of two words ("lower back") are common property, and so is what a button sends; others must differ.
     held = {words(text) for text in held_out_texts() if len(words(text).split()) > 2} - {words(SENT_BY_BUTTON)}
-    assert not trained & held
-    pairs = ((text, process.extractOne(text, trained, scorer=fuzz.token_sort_ratio, score_cutoff=93)) for text in held)
-    assert not [(text, hit[0]) for text, hit in pairs if hit]
+    assert not trained & held and not alike(held, trained)
+    assert alike({"the back of my calf hurts"}, {"my calf hurts the back of"})
 
 
 def test_examples_of_the_learned_screen_and_evaluation_never_mix():
-    from rapidfuzz import fuzz, process
-
     from bot.nlu.screen_training import read_examples
 
-    trained = [words(text) for text, _ in read_examples()]
+    trained = {words(text) for text, _ in read_examples()}
     held = {words(text) for text in held_out_texts() if len(words(text).split()) > 3}
-    assert not held & set(trained)
-    pairs = ((text, process.extractOne(text, trained, scorer=fuzz.token_sort_ratio, score_cutoff=93)) for text in held)
-    assert not [(text, hit[0]) for text, hit in pairs if hit]
+    assert not held & trained and not alike(held, trained)
 
 
 def test_held_out_set_has_fifteen_rows_an_intent():
