@@ -8,6 +8,11 @@ BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 .PHONY: help setup setup-dev run chat train test check knowledge document preview report facts-reached evaluate \
   evaluate-safety bench compare-nlu adapters chaos flood sbom audit lock clean
 
+# Rasa's and TensorFlow's warnings are about their own insides; tests see them.
+chat evaluate evaluate-safety bench compare-nlu adapters chaos flood facts-reached preview report knowledge: \
+  export PYTHONWARNINGS := ignore
+evaluate evaluate-safety compare-nlu adapters: export TF_CPP_MIN_LOG_LEVEL := 3
+
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 

@@ -45,6 +45,7 @@ class Request:
         closing: A sentence of ours to end with.
         skip: Facts not to tell again.
         found: Facts that the retriever found for the very question.
+        differ: Whether to show where the sources differ.
     """
 
     intents: tuple[str, ...]
@@ -54,6 +55,7 @@ class Request:
     closing: str = ""
     skip: tuple[str, ...] = ()
     found: tuple[str, ...] = ()
+    differ: bool = True
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def _untold(lead: str, draft: Draft, focus: Focus, k: Knowledge) -> bool:
 
 def _differences(section: _Section, request: Request, k: Knowledge) -> tuple[str, ...]:
     """Gives the disagreement to show: of the topic that was named, else the goal's own; only the first time."""
-    if request.skip:
+    if request.skip or not request.differ:
         return ()
     focus = request.focus
     named = [d.id for d in k.disagreements.values() if d.when_asked and d.topic in focus.topics]
@@ -287,6 +289,7 @@ def _finish(
         pending=(),
         introduced=True,
         kind=reply.kind,
+        missing="",
         checking="",
         answers=state.answers + 1,
     )

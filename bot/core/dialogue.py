@@ -32,9 +32,12 @@ from bot.core.meant import (
     has_subjects,
     in_context,
     intents_of,
+    lasting,
     listed_fact,
     measures_said,
+    names_something,
     not_covered,
+    on_remedy,
     questions_of,
     remember,
     set_aside,
@@ -69,9 +72,13 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
     if state.kind == "decline" and turn.ids(t.MEDICINE) and t.INSTEAD in turn.ids(t.CUE):
         return decline(turn, state, setting)
     state = remember(turn, state, k)
+    goals = goals_of(turn.intents, k)
+    if meant := on_remedy(turn, goals, state, k):
+        opening = "" if goals == (CAUSES,) else k.phrases["silent"]
+        request = Request(turn.intents, state.goals, state.focus, opening, found=meant, differ=False)
+        return answer(request, state, setting)
     if not turn.facts and not has_subjects(turn):
         turn = replace(turn, facts=in_context(turn, state, k, NEAR_IN_CONTEXT))
-    goals = goals_of(turn.intents, k)
     if t.SET_ASIDE in turn.ids(t.CUE):
         goals, state = set_aside(turn, goals, state, k)
     goals = compared(turn, goals, k)
@@ -90,7 +97,7 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
         return answer(Request(turn.intents, goals, focus, opening), state, setting)
     opening = _ordinal_opening(turn, state, k)
     repeated = goals == state.goals and focus == state.focus
-    if repeated:
+    if repeated and not turn.facts:
         return _continue(turn.intents, goals, state, setting)
     if goals == ("diagnosis",):
         opening = k.phrases["no_diagnosis"]
@@ -145,9 +152,12 @@ def inform(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def more(turn: Turn, state: State, setting: Setting) -> Reply:
-    """Tells what the last answer left out, or says that it was all."""
+    """Tells what the last answer left out, then what else there is beside its subject, or says that it was all."""
+    k = setting.k
     if not state.goals:
         return offer(turn, "ask_what", state, setting)
+    if set(_tellable(Request(turn.intents, state.goals, state.focus), setting)) <= set(state.said):
+        state = replace(state, conditions=lasting(state, k), medicines=(), topics=())
     return _continue(turn.intents, state.goals, state, setting)
 
 
@@ -175,6 +185,8 @@ def deny(turn: Turn, state: State, setting: Setting) -> Reply:
         return negative_feedback(turn, state, setting)
     if has_details(turn) or state.pending:
         return inform(turn, state, setting)
+    if state.missing:
+        return _still_not_covered(turn, state, setting)
     return offer(turn, "deny", state, setting, kind="smalltalk")
 
 
@@ -211,7 +223,8 @@ def decline(turn: Turn, state: State, setting: Setting) -> Reply:
     again = state.kind == "decline"
     other = t.INSTEAD in turn.ids(t.CUE) and DECISION not in turn.intents
     if again and not turn.ids(t.MEDICINE) and (other or t.SET_ASIDE in turn.ids(t.CUE)):
-        return ask(replace(turn, intents=intents_of((TREATMENT,), k)), replace(state, medicines=()), setting)
+        goal = goal_on(turn, k) if turn.ids(t.TOPIC) else TREATMENT
+        return ask(replace(turn, intents=intents_of((goal,), k)), replace(state, medicines=()), setting)
     draft = setting.draft()
     draft.say(k.phrases["decline_again" if again else "decline"])
     goals = ("medication",)
@@ -234,7 +247,9 @@ def sources(turn: Turn, state: State, setting: Setting) -> Reply:
         return certainty(turn, state, setting)
     if followed := _follow(turn, state, setting, ASKED_IN_CONTEXT):
         return followed
-    if has_subjects(turn) and not state.last:
+    if turn.ids(t.NOT_COVERED):
+        return ask(replace(turn, intents=intents_of(("about",), k)), state, setting)
+    if (has_subjects(turn) or turn.ids(t.BODY_PART)) and not state.last:
         return ask(replace(turn, intents=intents_of((goal_on(turn, k),), k)), state, setting)
     draft = setting.draft()
     cited = unique(f"{k.facts[f].doc}|{k.facts[f].section}" for f in state.last if f in k.facts)
@@ -317,6 +332,8 @@ def small_talk(turn: Turn, state: State, setting: Setting) -> Reply:
     """Answers a greeting, thanks, a goodbye or "are you a person?" in a line; an emergency is not chatted away."""
     if not turn.alarmed and (asked := asked_besides(turn, setting.k)):
         return ask(asked, state, setting)
+    if not turn.alarmed and turn.intents[0] == "greet" and names_something(turn):
+        return inform(turn, state, setting)
     keys = {"greet": "greet", "thank": "thank", "goodbye": "goodbye", "bot_challenge": "bot"}
     key = "privacy" if PRIVACY in turn.ids(t.CUE) else keys.get(turn.intents[0], "greet")
     draft = setting.draft()
@@ -390,6 +407,8 @@ def not_sure(turn: Turn, state: State, setting: Setting) -> Reply:
         return inform(turn, state, setting)
     if state.pending:
         return answer(Request(turn.intents, state.pending, state.focus, setting.k.phrases["not_sure"]), state, setting)
+    if state.missing:
+        return _still_not_covered(turn, state, setting)
     return offer(turn, "not_sure_help", state, setting)
 
 
@@ -401,7 +420,7 @@ def why_asking(turn: Turn, state: State, setting: Setting) -> Reply:
         return decline(turn, state, setting)
     if not asked and not state.pending and (followed := _follow(turn, state, setting)):
         return followed
-    if not asked and not state.pending and state.last:
+    if not asked and not state.pending and (state.last or has_details(turn)):
         return ask(replace(turn, intents=intents_of((CAUSES,), k)), state, setting)
     draft = setting.draft()
     if asked:
@@ -423,6 +442,8 @@ def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
         return ask(asked, state, setting)
     if state.checking:
         return check_denied(turn, state, setting)
+    if state.pending:
+        return inform(turn, state, setting)
     # There is no alarm, so the next best guess is the likelier one.
     second = questions_of(tuple(intent for intent in turn.guesses if intent != turn.intents[0])[:1], setting.k)
     if second:
@@ -499,15 +520,20 @@ def _ask_place(turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, s
 def _continue(intents: tuple[str, ...], goals: tuple[str, ...], state: State, setting: Setting) -> Reply:
     """Tells what was not said yet of the same goals, or says that it was all."""
     k = setting.k
-    focus = state.focus
     wider = (CAUSES, TREATMENT) if DESCRIBE in goals else goals
-    request = Request(intents, wider, focus, k.phrases["again"])
-    told = (goal for goal, _ in without_self_care(request, setting))
-    every = unique(lead for goal in told for lead in choose(k.goals[goal], focus, k).leads)
+    request = Request(intents, wider, state.focus, k.phrases["again"])
+    every = _tellable(request, setting)
     if any(lead not in state.said for lead in every):
         skip = tuple(lead for lead in every if lead in state.said)
         return answer(replace(request, skip=skip), state, setting)
     return answer(replace(request, opening=k.phrases["all_said_again"]), state, setting)
+
+
+def _tellable(request: Request, setting: Setting) -> tuple[str, ...]:
+    """Gives all that may be told of a request's goals, best first."""
+    k = setting.k
+    told = (goal for goal, _ in without_self_care(request, setting))
+    return unique(lead for goal in told for lead in choose(k.goals[goal], request.focus, k).leads)
 
 
 def _answer_not_covered(
@@ -520,7 +546,8 @@ def _answer_not_covered(
     draft = setting.draft()
     opening = draft.phrase("nothing_for", what=name) + " " + draft.phrase("refer", who=refer[0].upper() + refer[1:])
     if item and item.general:
-        return answer(Request(turn.intents, goals, replace(focus, topics=()), opening), state, setting)
+        reply, after = answer(Request(turn.intents, goals, replace(focus, topics=()), opening), state, setting)
+        return reply, replace(after, missing=missing)
     draft.say(opening)
     if item and item.caution:
         caution = k.cautions[item.caution]
@@ -537,4 +564,11 @@ def _answer_not_covered(
         draft.say(k.phrases["offers"])
     introduce(draft, state)
     kind = "answer" if draft.facts or barred else "fallback"
-    return finished(kind, draft, turn, replace(state.with_focus(focus), introduced=True), STARTERS)
+    reply, after = finished(kind, draft, turn, replace(state.with_focus(focus), introduced=True), STARTERS)
+    return reply, replace(after, missing=missing)
+
+
+def _still_not_covered(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Says again what the documents do not cover, after "nothing at all?"."""
+    goals = state.goals or (CAUSES,)
+    return _answer_not_covered(state.missing, turn, goals, state.focus, state, setting)

@@ -38,4 +38,9 @@ def known(state: State, k: Knowledge) -> State:
     kept: dict[str, Any] = {
         name: tuple(id_ for id_ in getattr(state, name) if id_ in table) for name, table in tables.items()
     }
-    return replace(state, **kept, checking=state.checking if state.checking in regions else "")
+    return replace(
+        state,
+        **kept,
+        checking=state.checking if state.checking in regions else "",
+        missing=state.missing if state.missing in k.not_covered or state.missing in k.conditions else "",
+    )

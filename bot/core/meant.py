@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from bot.core import checks
@@ -58,6 +58,23 @@ def in_context(turn: Turn, state: State, k: Knowledge, least: float) -> tuple[st
     return tuple(near)[:1]
 
 
+def on_remedy(turn: Turn, goals: tuple[str, ...], state: State, k: Knowledge) -> tuple[str, ...]:
+    """Gives the facts that a bare question means after an answer on one remedy ("does it hurt?" on injections).
+
+    By itself such a question would be one on spasms, or on their causes.
+    """
+    if goals not in (("about",), (CAUSES,)) or t.OF_SPASM in turn.ids(t.CUE) or names_something(turn):
+        return ()
+    remedies = state.goals and all(goal in k.goals and k.goals[goal].treats for goal in state.goals)
+    if not remedies:
+        return ()
+    told = (k.facts[fact] for fact in state.last if fact in k.facts)
+    subject = {*state.topics, *state.medicines}
+    about = unique(k.lead(fact.id) for fact in told if subject & {fact.topic, *fact.medicines})
+    likeness = dict(turn.near)
+    return tuple(sorted(about, key=lambda fact: -likeness.get(fact, 0.0)))[:2]
+
+
 def with_place(goals: tuple[str, ...]) -> tuple[str, ...]:
     """Gives the goals that a new subject is taken up with: after a description, what helps."""
     return goals if DESCRIBE not in goals else (TREATMENT,)
@@ -74,11 +91,10 @@ def focus_of(turn: Turn, state: State, goals: tuple[str, ...], k: Knowledge) -> 
     moved = bool(said) and bool(state.body_parts) and said[0] not in state.body_parts
     corrects = CORRECTION in turn.ids(t.CUE)
     triggers = turn.ids(t.TRIGGER) or (() if moved and not corrects else state.triggers)
-    lasting = tuple(c for c in state.conditions if c in k.conditions and k.conditions[c].hold_back)
     focus = Focus(
         body_parts=said or state.body_parts,
         triggers=triggers,
-        conditions=unique((*turn.ids(t.CONDITION), *lasting)),
+        conditions=unique((*turn.ids(t.CONDITION), *lasting(state, k))),
         medicines=turn.ids(t.MEDICINE),
         topics=turn.ids(t.TOPIC) if DESCRIBE not in goals else (),
     )
@@ -90,6 +106,11 @@ def focus_of(turn: Turn, state: State, goals: tuple[str, ...], k: Knowledge) -> 
         return focus
     carried = replace(focus, conditions=state.conditions, medicines=state.medicines, topics=state.topics)
     return carried if _serves(carried, goals, k) else focus
+
+
+def lasting(state: State, k: Knowledge) -> tuple[str, ...]:
+    """Gives the illnesses that bar self-care, whatever is talked of."""
+    return tuple(c for c in state.conditions if c in k.conditions and k.conditions[c].hold_back)
 
 
 def _serves(focus: Focus, goals: Iterable[str], k: Knowledge) -> bool:
@@ -134,12 +155,21 @@ def measures_said(turn: Turn, k: Knowledge) -> list[str]:
 
 def has_details(turn: Turn) -> bool:
     """Tells whether a message says anything of the problem: a subject, how long, how bad or which side."""
-    return any(m.kind in t.SUBJECTS or m.kind in (t.DURATION, t.SEVERITY, t.SIDE) for m in turn.mentions)
+    return _has_any(turn, (*t.SUBJECTS, t.DURATION, t.SEVERITY, t.SIDE))
 
 
 def has_subjects(turn: Turn) -> bool:
     """Tells whether a message names something that the documents speak of, besides a place."""
-    return any(m.kind in (t.TRIGGER, t.CONDITION, t.MEDICINE, t.TOPIC) for m in turn.mentions)
+    return _has_any(turn, (t.TRIGGER, t.CONDITION, t.MEDICINE, t.TOPIC))
+
+
+def names_something(turn: Turn) -> bool:
+    """Tells whether a message names a place, or something else that may be asked about."""
+    return _has_any(turn, t.SUBJECTS)
+
+
+def _has_any(turn: Turn, kinds: Collection[str]) -> bool:
+    return any(mention.kind in kinds for mention in turn.mentions)
 
 
 def goal_on(turn: Turn, k: Knowledge) -> str:

@@ -40,6 +40,7 @@ def finished(kind: str, draft: Draft, turn: Turn, state: State, offers: Iterable
         last=facts or state.last,
         listed=tuple(draft.listed) or state.listed,
         kind=kind,
+        missing="",
         checking="",
     )
     return reply, after

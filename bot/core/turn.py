@@ -15,6 +15,8 @@ ORDINAL, SIDE, CUE, COUNTRY = "ordinal", "side", "cue", "country"
 SET_ASIDE = "set_aside"
 # A cue: what was talked of is meant ("does it help the neck too?").
 REFERS_BACK = "refers_back"
+# A cue: the spasm itself is meant, or how it comes about, and not the remedy just talked of.
+OF_SPASM = "of_spasm"
 # Cues: something else than what was not given is asked for; what only a doctor can say of this person is.
 INSTEAD, IS_IT = "instead", "is_it"
 # Cues: a yes, and what makes one doubtful ("yes, all normal down there").
@@ -98,6 +100,7 @@ class State:
         asked_place: Whether "where?" was asked already.
         introduced: Whether the assistant has said what it is.
         kind: Kind of the last reply.
+        missing: What the last reply said that the documents do not cover (an id of not_covered.yml or conditions.yml).
         checking: Region of the body whose safety question waits for an answer.
         checked: Regions whose safety question was asked or answered; each is asked once.
         denied: Regions whose safety question was answered with no.
@@ -122,6 +125,7 @@ class State:
     asked_place: bool = False
     introduced: bool = False
     kind: str = ""
+    missing: str = ""
     checking: str = ""
     checked: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()

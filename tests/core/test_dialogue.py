@@ -397,3 +397,71 @@ def test_a_found_fact_of_another_kind_is_not_put_under_the_goals_heading(setting
     asked = turn("ask_when_to_see_doctor", topic="ageing", trigger="ageing")
     reply, _ = d.ask(replace(asked, facts=("d2-cause-ageing", "d1-risk-back-age")), State(), setting)
     assert K.phrases["heading_found"] in reply.text and K.goals["see_doctor"].heading not in reply.text
+
+
+@pytest.mark.parametrize("intent", ["ask_about_spasms", "ask_causes"])
+def test_a_bare_question_after_a_remedy_is_about_the_remedy(intent: str, setting: Setting):
+    _, state = d.ask(turn("ask_medication", medicine="botulinum_toxin", topic="botulinum"), State(), setting)
+    reply, _ = d.ask(turn(intent), state, setting)
+    assert topics(reply) == {"botulinum"} and not reply.disagreements
+    own, _ = d.ask(turn(intent, cue="of_spasm"), state, setting)
+    assert not topics(own) & {"botulinum"}
+
+
+def test_a_repeated_question_that_a_fact_answers_is_answered(setting: Setting):
+    first, state = d.ask(turn("ask_about_spasms"), State(), setting)
+    asked = replace(turn("ask_about_spasms"), facts=first.facts[:1])
+    reply, _ = d.ask(asked, state, setting)
+    assert reply.facts[0] == first.facts[0] and K.phrases["again"] not in reply.text
+
+
+@pytest.mark.parametrize("move", [d.deny, d.not_sure])
+def test_doubt_after_what_is_not_covered_is_told_again(move, setting: Setting):
+    _, state = d.ask(turn("ask_about_condition", not_covered="hiccups"), State(), setting)
+    reply, state = move(turn("deny"), state, setting)
+    assert "not cover hiccups" in reply.text
+    _, state = d.ask(turn("ask_causes"), state, setting)
+    assert not state.missing
+
+
+def test_a_greeting_that_names_something_is_taken_up(setting: Setting):
+    reply, _ = d.small_talk(turn("greet", not_covered="hiccups"), State(), setting)
+    assert "not cover hiccups" in reply.text
+    reply, _ = d.small_talk(turn("greet", body_part="calf"), State(), setting)
+    assert reply.kind == "answer" and reply.body_part == "calf"
+    reply, _ = d.small_talk(turn("greet", duration="days"), State(), setting)
+    assert reply.kind == "smalltalk"
+
+
+def test_signs_denied_before_the_place_is_known_go_on_with_the_problem(setting: Setting):
+    _, state = d.ask(turn("describe_problem", trigger="lifting"), State(), setting)
+    reply, _ = d.no_alarm(turn("false_alarm", cue="denies_signs"), state, setting)
+    assert reply.kind == "answer" and reply.trigger == "lifting"
+
+
+def test_what_the_documents_say_of_something_is_told_not_listed(setting: Setting):
+    reply, _ = d.sources(turn("ask_source", body_part="leg"), State(), setting)
+    assert reply.facts and reply.body_part == "leg"
+    _, state = d.ask(turn("ask_causes", body_part="leg"), State(), setting)
+    reply, _ = d.sources(turn("ask_source", not_covered="hiccups"), state, setting)
+    assert "not cover hiccups" in reply.text
+
+
+def test_why_is_that_in_a_first_message_is_about_causes(setting: Setting):
+    reply, _ = d.why_asking(turn("ask_why_asking", body_part="calf"), State(), setting)
+    assert reply.kind == "answer" and {K.facts[fact].kind for fact in reply.facts} & {"cause", "trigger"}
+
+
+def test_more_goes_beyond_a_subject_of_which_all_is_said(setting: Setting):
+    _, state = d.ask(turn("ask_treatment", topic="massage"), State(), setting)
+    seen = {"massage"}
+    for _ in range(10):
+        reply, state = d.more(turn("ask_more"), state, setting)
+        seen |= topics(reply)
+    assert len(seen) > 3
+
+
+def test_food_instead_of_a_declined_dose_is_about_food(setting: Setting):
+    _, state = d.decline(turn("ask_personal_medical_decision"), State(), setting)
+    reply, _ = d.decline(turn("ask_hydration_or_diet", cue="instead", topic="hydration"), state, setting)
+    assert topics(reply) <= set(K.goals["hydration"].topics) | {"dehydration"}
