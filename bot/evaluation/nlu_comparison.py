@@ -3,8 +3,8 @@
 Learning curves on the project's own data (training phrases of data/nlu, tested on evaluation/utterances.jsonl), and
 with `--hint3 FOLDER` the in-scope accuracy on HINT3's three public sets. Each run is kept in
 results/nlu-comparison.json as soon as it ends, so a long comparison can be stopped and goes on where it was; runs
-whose inputs have changed are made anew. The table and the plot go to docs/nlu-evaluation.md, or with `--quick` to
-results/, as its networks are trained for a moment only.
+whose inputs have changed are made anew, and with `--kept` none is made: the document shows what there is. The table and
+the plot go to docs/nlu-evaluation.md, or with `--quick` to results/, as its networks are trained for a moment only.
 """
 
 from __future__ import annotations
@@ -165,7 +165,12 @@ def _mean(hits: Iterable[bool]) -> float:
 
 
 def compare(
-    tasks: Sequence[Task], names: Sequence[str], shares: Sequence[float], seeds: Sequence[int], quick: bool
+    tasks: Sequence[Task],
+    names: Sequence[str],
+    shares: Sequence[float],
+    seeds: Sequence[int],
+    quick: bool,
+    only_kept: bool = False,
 ) -> list[Run]:
     """Makes every run that is not kept yet, and gives all of them; public sets are run once, on all their texts."""
     RESULTS.mkdir(exist_ok=True)
@@ -178,6 +183,8 @@ def compare(
                 for name in names:
                     inputs = _digest(task, name, quick)
                     key = (inputs, name, task.data, share, seed)
+                    if key not in kept and only_kept:
+                        continue
                     if key not in kept:
                         print(f"{task.data}: {name}, {share:.0%}, seed {seed}", flush=True)
                         kept[key] = run(task, name, share, seed, quick, inputs)
@@ -292,12 +299,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", choices=sorted(CONFIGURATIONS), action="append", help="a configuration; repeatable")
     parser.add_argument("--seeds", type=int, help="how many seeds")
     parser.add_argument("--shares", type=float, nargs="+", help="shares of the training phrases, such as 0.1 1")
+    parser.add_argument("--kept", action="store_true", help="train nothing, write what was run before")
     parser.add_argument("--hint3", type=Path, help="folder with HINT3's CSV files")
     options = parser.parse_args(arguments)
     seeds = tuple(range(options.seeds)) if options.seeds else QUICK_SEEDS if options.quick else SEEDS
     shares = options.shares or (QUICK_SHARES if options.quick else SHARES)
     tasks = [own_task(), *(hint3_task(options.hint3, name) for name in HINT3 if options.hint3)]
-    runs = compare(tasks, options.only or list(CONFIGURATIONS), shares, seeds, options.quick)
+    runs = compare(tasks, options.only or list(CONFIGURATIONS), shares, seeds, options.quick, options.kept)
+    if not any(run.data == "own" for run in runs):
+        raise SystemExit("Nothing of this was run yet on these phrases. Leave --kept out.")
     write_document(runs, RESULTS if options.quick else DOCS, options.quick)
 
 

@@ -79,6 +79,7 @@ def test_configurations_learn_a_public_set_and_kept_runs_are_not_repeated(
     ]
     assert runs[0].strict == 1.0
     monkeypatch.setattr(nlu_comparison, "run", None)
+    assert compare([task], list(nlu_comparison.CONFIGURATIONS), (0.1,), (0,), True, only_kept=True) == runs
     assert compare([task], ["ours", "spaCy textcat"], (0.1,), (0,), True) == runs
     assert len(json.loads((tmp_path / nlu_comparison.RUNS).read_text())) == 2
 
