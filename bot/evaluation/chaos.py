@@ -200,6 +200,7 @@ async def run(target: Target, rate: float, minutes: float, pause: float, names: 
                 report.struck[report.harm] += 1
                 at = time.monotonic() - started
                 report.timeline.append(f"{at:.0f} s: {await harms.strike(target, report.harm)}")
+                print(report.timeline[-1], file=sys.stderr, flush=True)
 
         striking, turns = asyncio.ensure_future(strike()), []
         while time.monotonic() < ends:
