@@ -73,6 +73,7 @@ class Person:
         self.said += 1
         step = self.said % EMERGENCIES
         if step == 0:
+            self.alarmed = True  # also if the reply comes too late to be seen
             return EMERGENCY
         if step == 1 and self.alarmed:
             return load_knowledge().phrases[TAKEN_BACK]
@@ -83,7 +84,6 @@ class Person:
         if apologises(said):
             return APOLOGY
         if text == EMERGENCY:
-            self.alarmed = True
             return ANSWERED if reply.get("kind") == "emergency" else "unscreened"
         if self.alarmed:  # what is said then may still be about the emergency
             self.alarmed = text != load_knowledge().phrases[TAKEN_BACK]
