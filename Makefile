@@ -70,7 +70,7 @@ bench: setup-dev  ## Speed, memory and growth beside Rasa's default into docs/pe
 compare-nlu: setup-dev  ## NLU configurations and learning curves into docs/nlu-evaluation.md (hours; QUICK=1; HINT3=folder)
 	@$(PY) -m bot.evaluation.nlu_comparison $(if $(QUICK),--quick) $(if $(HINT3),--hint3 $(HINT3)) $(OPTIONS)
 
-adapters: setup-dev  ## Fit the encoder to changed phrases and danger examples and store the result (half an hour)
+adapters: setup-dev  ## Fit the encoder to changed phrases and danger examples and store the result (up to an hour)
 	@$(PY) -m bot.nlu.fit_adapters
 
 chaos: setup-dev  ## Kill parts under load and count what people see (ARGS="--cluster --rate 20 --minutes 30")

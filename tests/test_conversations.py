@@ -257,3 +257,18 @@ def test_health(bot: LiveBot):
 def test_no_words_reach_the_log(bot: LiveBot):
     bot.say("my flibbertigibbet cramps and i have chest pain flibbertigibbet", bot.conversation())
     assert "flibbertigibbet" not in bot.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "text, dose",
+    [
+        ("how do i dose it", True),
+        ("what dose of magnesium should i take", True),
+        ("what dose can my wife take", True),
+        ("dose it help to stretch a calf", False),
+        ("why dose my calf cramp", False),
+    ],
+)
+def test_a_misspelt_does_is_no_dose(chat: Chat, text: str, dose: bool):
+    reply = chat(text)
+    assert ("dose" in reply.text or reply.custom["kind"] == "decline") == dose

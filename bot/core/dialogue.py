@@ -185,7 +185,7 @@ def deny(turn: Turn, state: State, setting: Setting) -> Reply:
         return negative_feedback(turn, state, setting)
     if has_details(turn) or state.pending:
         return inform(turn, state, setting)
-    if state.missing:
+    if state.missing and t.NOTHING_AT_ALL in turn.ids(t.CUE):
         return _still_not_covered(turn, state, setting)
     return offer(turn, "deny", state, setting, kind="smalltalk")
 

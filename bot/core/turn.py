@@ -17,6 +17,8 @@ SET_ASIDE = "set_aside"
 REFERS_BACK = "refers_back"
 # A cue: the spasm itself is meant, or how it comes about, and not the remedy just talked of.
 OF_SPASM = "of_spasm"
+# A cue: doubt about an answer that there is none ("nothing at all?").
+NOTHING_AT_ALL = "nothing_at_all"
 # Cues: something else than what was not given is asked for; what only a doctor can say of this person is.
 INSTEAD, IS_IT = "instead", "is_it"
 # Cues: a yes, and what makes one doubtful ("yes, all normal down there").

@@ -418,10 +418,16 @@ def test_a_repeated_question_that_a_fact_answers_is_answered(setting: Setting):
 @pytest.mark.parametrize("move", [d.deny, d.not_sure])
 def test_doubt_after_what_is_not_covered_is_told_again(move, setting: Setting):
     _, state = d.ask(turn("ask_about_condition", not_covered="hiccups"), State(), setting)
-    reply, state = move(turn("deny"), state, setting)
+    reply, state = move(turn("deny", cue="nothing_at_all"), state, setting)
     assert "not cover hiccups" in reply.text
     _, state = d.ask(turn("ask_causes"), state, setting)
     assert not state.missing
+
+
+def test_a_plain_no_after_what_is_not_covered_ends_the_subject(setting: Setting):
+    _, state = d.ask(turn("ask_about_condition", not_covered="hiccups"), State(), setting)
+    reply, _ = d.deny(turn("deny"), state, setting)
+    assert reply.kind == "smalltalk" and "hiccups" not in reply.text
 
 
 def test_a_greeting_that_names_something_is_taken_up(setting: Setting):
@@ -464,4 +470,4 @@ def test_more_goes_beyond_a_subject_of_which_all_is_said(setting: Setting):
 def test_food_instead_of_a_declined_dose_is_about_food(setting: Setting):
     _, state = d.decline(turn("ask_personal_medical_decision"), State(), setting)
     reply, _ = d.decline(turn("ask_hydration_or_diet", cue="instead", topic="hydration"), state, setting)
-    assert topics(reply) <= set(K.goals["hydration"].topics) | {"dehydration"}
+    assert topics(reply) and topics(reply) <= set(K.goals["hydration"].topics) | {"dehydration"}

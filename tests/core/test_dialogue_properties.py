@@ -44,7 +44,7 @@ IDS = {
     t.TERM: list(K.glossary),
     t.ORDINAL: ["1", "2", "9", "-1", "last", "x"],
     t.COUNTRY: ["gb", "us", "xx"],
-    t.CUE: ["correction", "certainty", "denies_signs", "x"],
+    t.CUE: ["correction", "nothing_at_all", "certainty", "denies_signs", "x"],
     t.DURATION: [concept.id for concept in K.measures["durations"]],
     t.SEVERITY: [concept.id for concept in K.measures["severity"]],
     t.SIDE: [concept.id for concept in K.measures["sides"]],

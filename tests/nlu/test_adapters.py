@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from bot.language.adapter import Adapter
 from bot.language.encoder import SentenceEncoder, weights_folder
 from bot.nlu import adapters, fitting, intent_training
 from bot.nlu.adapters import EXAMPLES, SHIPPED, Plan, stored_or_fitted
+from bot.nlu.fit_adapters import write
 
 TEXTS = {
     "causes": ["why does it cramp", "what causes cramps", "how come it spasms", "what brings this on"],
@@ -61,3 +63,15 @@ def test_texts_are_misspelt_as_often_as_planned():
     assert 0.35 < changed < 0.6
     assert fitting._Reader(Plan(("a",)), seed=0).misspelt([text]) == [plain]
     assert reader.misspelt(["", "5", "?"])
+
+
+def test_an_adapter_is_written_only_when_its_numbers_changed(tmp_path: Path):
+    file = tmp_path / "some.npz"
+    adapter = Adapter.load(SHIPPED / intent_training.FILE)
+    write(adapter, file)
+    file.touch()
+    before = file.stat().st_mtime_ns
+    write(Adapter.load(file), file)
+    assert file.stat().st_mtime_ns == before
+    write(replace(adapter, bias=adapter.bias + 1), file)
+    assert Adapter.load(file).digest != adapter.digest
