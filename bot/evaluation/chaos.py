@@ -108,9 +108,11 @@ class Report:
     """What was seen, by the harm that was done last."""
 
     harm: str = CALM
+    began: float = field(default_factory=time.monotonic)
     seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     struck: Counter[str] = field(default_factory=Counter)
     timeline: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def note(self, harm: str, verdict: str, seconds: float) -> None:
@@ -130,6 +132,7 @@ class Report:
                 for name, seen in sorted(self.seen.items())
             },
             "timeline": self.timeline,
+            "faults": self.faults,
         }
 
 
@@ -146,19 +149,24 @@ def _row(seen: Counter[str], seconds: list[float]) -> dict[str, Any]:
 
 @dataclass
 class Talk:
-    """A person at the widget, and what they said."""
+    """A person at the widget, what they said, and when: by the message's id."""
 
     person: Person
     visitor: Visitor
     sent: list[Sent] = field(default_factory=list)
+    when: dict[str, str] = field(default_factory=dict)
 
     async def turn(self, report: Report) -> None:
         """Sends one message and notes what the person saw within their patience."""
         harm, started = report.harm, time.monotonic()
         message = self.visitor.say(self.person.next_message())
         self.sent.append(message)
+        self.when[message.id] = f"{time.monotonic() - report.began:.0f} s, {harm}"
         await asyncio.wait([message.reply], timeout=PATIENCE_SECONDS)
-        report.note(harm, self._verdict(message), time.monotonic() - started)
+        verdict = self._verdict(message)
+        report.note(harm, verdict, time.monotonic() - started)
+        if verdict in FAULTS:
+            report.faults.append(f"{verdict}: {self.when[message.id]}")
 
     def _verdict(self, message: Sent) -> str:
         if not message.reply.done():
@@ -174,8 +182,8 @@ class Talk:
 
 async def run(target: Target, rate: float, minutes: float, pause: float, names: list[str]) -> dict[str, Any]:
     """Lets people write for some minutes while harm is done, then looks at what the bot still knows."""
-    report, started = Report(), time.monotonic()
-    ends = started + minutes * 60
+    report = Report()
+    ends = report.began + minutes * 60
     async with AsyncExitStack() as stack:
         everybody = []
         for number in range(max(FEWEST_PEOPLE, int(rate * PEOPLE_PER_RATE))):
@@ -198,7 +206,7 @@ async def run(target: Target, rate: float, minutes: float, pause: float, names: 
                 bag = bag or random.sample(names, len(names))
                 report.harm = bag.pop()
                 report.struck[report.harm] += 1
-                at = time.monotonic() - started
+                at = time.monotonic() - report.began
                 report.timeline.append(f"{at:.0f} s: {await harms.strike(target, report.harm)}")
                 print(report.timeline[-1], file=sys.stderr, flush=True)
 
@@ -221,9 +229,12 @@ async def run(target: Target, rate: float, minutes: float, pause: float, names: 
         seen = {str(talk.visitor.conversation): talk.exchanges() for talk in everybody}
         strange = sum(talk.visitor.strange for talk in everybody)
     differences = stored.differences(target.database, seen)
+    when = {turn: at for talk in everybody for turn, at in talk.when.items()}
+    report.faults += [f"{fault}: {when.get(turn)}" for fault, turn in differences]
     found = report.as_dict()
     found["wrong_person"] = found.get("wrong_person", 0) + strange
-    found.update({fault: found.get(fault, 0) + differences[fault] for fault in FAULTS})
+    differing = Counter(each.fault for each in differences)
+    found.update({fault: found.get(fault, 0) + differing[fault] for fault in FAULTS})
     return {**found, "people": len(everybody), "recovered": recovered, "sound": stored.is_sound(target.database)}
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, make_url
@@ -21,16 +22,25 @@ NOT_STORED, TWICE, OUT_OF_ORDER, CHANGED = "not_stored", "stored_twice", "out_of
 Exchange = tuple[str, str]
 
 
-def compare(seen: Sequence[Exchange], stored: Sequence[Exchange]) -> Counter[str]:
-    """Counts the differences between what a person saw and what is stored; what they never saw may be stored once."""
+class Difference(NamedTuple):
+    """What is wrong, and the id of the message with which it is."""
+
+    fault: str
+    turn: str
+
+
+def compare(seen: Sequence[Exchange], stored: Sequence[Exchange]) -> list[Difference]:
+    """Finds what differs between what a person saw and what is stored; what they never saw may be stored once."""
     counts = Counter(turn for turn, _ in stored)
     replies, answered = dict(stored), [turn for turn, _ in seen]
     order = [turn for turn in counts if turn in set(answered)]
-    found = Counter({TWICE: sum(count - 1 for count in counts.values())})
-    found[NOT_STORED] = sum(turn not in counts for turn in answered)
-    found[OUT_OF_ORDER] = int(order != [turn for turn in answered if turn in counts])
-    found[CHANGED] = sum(turn in replies and replies[turn] != said for turn, said in seen)
-    return +found
+    found = [Difference(TWICE, turn) for turn, count in counts.items() for _ in range(count - 1)]
+    found += [Difference(NOT_STORED, turn) for turn in answered if turn not in counts]
+    wrong = (
+        turn for turn, other in zip(order, (turn for turn in answered if turn in counts), strict=True) if turn != other
+    )
+    found += [Difference(OUT_OF_ORDER, turn) for turn in itertools.islice(wrong, 1)]
+    return found + [Difference(CHANGED, turn) for turn, said in seen if replies.get(turn, said) != said]
 
 
 def exchanges(rows: Iterable[tuple[str, str]]) -> list[Exchange]:
@@ -53,9 +63,9 @@ def conversation(connection: Connection, sender: str) -> list[Exchange]:
     return exchanges((kind, data) for kind, data in rows)
 
 
-def differences(url: str, seen: dict[str, list[Exchange]]) -> Counter[str]:
+def differences(url: str, seen: Mapping[str, Sequence[Exchange]]) -> list[Difference]:
     """Compares conversations, by the sender, with what is stored."""
-    engine, found = open_engine(url), Counter[str]()
+    engine, found = open_engine(url), []
     with engine.connect() as connection:
         for sender, said in seen.items():
             found += compare(said, conversation(connection, sender))
