@@ -27,11 +27,13 @@ class Batch:
     Attributes:
         rows: Rows of the table of events.
         unread: Whether the turn was answered without what is stored.
+        turn: Id of the message, if its channel gives any: another process may have answered and stored the same one.
         tried: Whether it may be stored already: a connection can break after the database has done its part.
     """
 
     rows: list[Row]
     unread: bool
+    turn: str | None = None
     tried: bool = False
 
 

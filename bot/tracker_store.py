@@ -18,7 +18,7 @@ from rasa.core.tracker_store import SQLTrackerStore
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import BotUttered, Event, SessionStarted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
-from sqlalchemy import Table, bindparam, delete, func, insert, or_, select
+from sqlalchemy import Table, and_, bindparam, delete, func, insert, or_, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -39,6 +39,8 @@ PATIENCE_SECONDS, TRY_SECONDS, PAUSE_SECONDS = 5.0, 1.0, 0.2
 # Attributes of a tracker: how many of its events are stored or about to be, and whether it was made without reading
 # what is stored. The conversation's lock keeps others from adding any.
 _STORED, _UNREAD = "stored_events", "unread"
+# The key of a message's id in its metadata, and of the lock under which processes store turns of one conversation.
+_TURN, _STORING = "turn", 4_310_560
 # A turn is given so many messages before it. What was said earlier stands in the slots, and reading, sending to the
 # action server and predicting from all of it would make each turn slower than the one before.
 RECENT_MESSAGES = 6
@@ -98,7 +100,7 @@ class ConversationStore(SQLTrackerStore):
             if _erased(tracker):
                 return await self.erase(sender_id)
             if rows := [_row(sender_id, event) for event in _new_events(tracker)]:
-                self._outbox.add(sender_id, Batch(rows, unread=getattr(tracker, _UNREAD, False)))
+                self._outbox.add(sender_id, Batch(rows, getattr(tracker, _UNREAD, False), _turn(tracker)))
                 await self._patiently(self._outbox.flush, sender_id)
         except AWAY as error:
             _log.error("a turn is not stored yet: %s", type(error).__name__)
@@ -169,13 +171,18 @@ class ConversationStore(SQLTrackerStore):
                 return done
 
     def _insert(self, sender_id: str, batches: list[Batch]) -> None:
-        """Stores turns, all or none."""
+        """Stores turns, all or none; one that is stored already is left out.
+
+        While Redis is away, or a process still waits to store a turn, another one may answer the same message.
+        """
         with self.session_scope() as session:
+            if self._aside:
+                session.execute(select(func.pg_advisory_xact_lock(_STORING, func.hashtext(sender_id))))
             known = any(batch.unread for batch in batches) and self._knows(session, sender_id)
             rows: list[Row] = []
             for batch in batches:
                 fitting = _fitting(batch, known)
-                if fitting and not (batch.tried and self._holds(session, fitting[0])):
+                if fitting and not self._holds(session, batch, fitting[0]):
                     rows += fitting
             for batch in batches:
                 batch.tried = True
@@ -189,10 +196,16 @@ class ConversationStore(SQLTrackerStore):
     def _knows(self, session: Session, sender_id: str) -> bool:
         return session.query(self.SQLEvent.id).filter(self.SQLEvent.sender_id == sender_id).first() is not None
 
-    def _holds(self, session: Session, row: Row) -> bool:
+    def _holds(self, session: Session, batch: Batch, row: Row) -> bool:
         stored = self.SQLEvent
-        found = session.query(stored.id).filter(stored.sender_id == row["sender_id"], stored.data == row["data"])
-        return found.first() is not None
+        same = [stored.data == row["data"]] if batch.tried else []
+        if self._aside and batch.turn:
+            said = stored.data.contains(json.dumps({_TURN: batch.turn})[1:-1], autoescape=True)
+            same.append(and_(stored.type_name == UserUttered.type_name, said))
+        if not same:
+            return False
+        mine = stored.sender_id == row["sender_id"]
+        return session.query(stored.id).filter(mine, or_(*same)).first() is not None
 
     def _events(self, sender_id: str, fetch_events_from_all_sessions: bool) -> list[str]:
         """Gives all events, or for a turn the session's last ones, before them the slots as they were then."""
@@ -244,6 +257,11 @@ class _Reads:
 
 def _new_events(tracker: DialogueStateTracker) -> Iterator[Event]:
     return itertools.islice(tracker.events, getattr(tracker, _STORED, 0), None)
+
+
+def _turn(tracker: DialogueStateTracker) -> str | None:
+    said = (event for event in _new_events(tracker) if isinstance(event, UserUttered))
+    return next(((event.metadata or {}).get(_TURN) for event in said), None)
 
 
 def _row(sender_id: str, event: Event) -> Row:

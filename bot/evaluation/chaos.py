@@ -49,10 +49,10 @@ TAKEN_BACK = "button_false_alarm"
 EMERGENCIES = 8
 # So many people for one message a second: nobody writes faster than a person does.
 PEOPLE_PER_RATE, FEWEST_PEOPLE = 15, 10
-ANSWERED, APOLOGY, UNREACHABLE = "answered", "apology", "unreachable"
+ANSWERED, APOLOGY, LATE, UNREACHABLE = "answered", "apology", "late", "unreachable"
 # What must never be.
 FAULTS = (
-    "silent", "unscreened", "wrong_person", "lost_conversation",
+    "unscreened", "wrong_person", "lost_conversation",
     stored.NOT_STORED, stored.TWICE, stored.OUT_OF_ORDER, stored.CHANGED,
 )  # fmt: skip
 CALM, END = "no harm", "asked at the end"
@@ -170,7 +170,7 @@ class Talk:
 
     def _verdict(self, message: Sent) -> str:
         if not message.reply.done():
-            return UNREACHABLE if message.offline else "silent"
+            return UNREACHABLE if message.offline else LATE
         reply = message.reply.result()
         return self.person.judge(message.text, reply["metadata"]["custom"], reply["text"])
 
@@ -292,11 +292,11 @@ def table(found: Mapping[str, Any]) -> str:
     """Gives a report as Markdown."""
     rows = [("all", {"times": "", **found}), *found["harms"].items()]
     lines = [
-        "| last harm | times | messages | answered | apology | unreachable | silent | half within | longest |",
+        "| last harm | times | messages | answered | apology | late | unreachable | half within | longest |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(
             f"| {name} | {row['times'] or ''} | {row['messages']:,} | {row['answered_percent']:.2f} % | "
-            f"{row.get(APOLOGY, 0)} | {row.get(UNREACHABLE, 0)} | {row.get('silent', 0)} | {row['p50_s']:.2f} s | "
+            f"{row.get(APOLOGY, 0)} | {row.get(LATE, 0)} | {row.get(UNREACHABLE, 0)} | {row['p50_s']:.2f} s | "
             f"{row['longest_s']:.1f} s |"
             for name, row in rows
         ),

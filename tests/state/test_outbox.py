@@ -42,7 +42,9 @@ def store(postgres: Server) -> Iterator[ConversationStore]:
         connection.execute(text("delete from events"))
 
 
-async def turn(store: ConversationStore, words: str, place: str | None = None) -> DialogueStateTracker:
+async def turn(
+    store: ConversationStore, words: str, place: str | None = None, id: str | None = None
+) -> DialogueStateTracker:
     """A turn as Rasa runs it: read or begin the conversation, say something, store it."""
     tracker = await Agent(domain=store.domain, tracker_store=store).tracker_store.get_or_create_tracker(
         "me", append_action_listen=False
@@ -51,7 +53,7 @@ async def turn(store: ConversationStore, words: str, place: str | None = None) -
         tracker.update(ActionExecuted("action_session_start"))
         tracker.update(SessionStarted())
         tracker.update(ActionExecuted("action_listen"))
-    tracker.update(UserUttered(words))
+    tracker.update(UserUttered(words, metadata={"turn": id} if id else None))
     tracker.update(SlotSet("place", place or tracker.get_slot("place")))
     tracker.update(BotUttered(f"You said: {words}"))
     await store.save(tracker)
@@ -105,6 +107,32 @@ async def test_turns_while_it_stays_away_are_stored_afterwards_and_the_conversat
     # What was answered without knowing the conversation neither begins it anew nor changes what was known.
     tracker = await turn(store, "four")
     assert tracker.get_slot("place") == "calf" and await said(store) == ["one", "two", "three", "four"]
+
+
+async def test_a_message_that_two_processes_answer_is_stored_once(store: ConversationStore, postgres: Server):
+    other = ConversationStore(store.domain, postgres.url)
+    await turn(store, "one", id="message-one")
+    for number in range(10):
+        both = (turn(each, f"two {number}", id=f"message-{number}") for each in (store, other))
+        await asyncio.gather(*both)
+    await turn(other, 'not "turn": "message-3"', id="message-last")
+    assert await said(store) == ["one", *(f"two {number}" for number in range(10)), 'not "turn": "message-3"']
+
+
+async def test_a_message_that_another_process_answers_while_this_one_waits_to_store_it_is_stored_once(
+    store: ConversationStore, postgres: Server, quick: None
+):
+    other = ConversationStore(store.domain, postgres.url)
+    await turn(store, "one", id="message-one")
+    postgres.kill()
+    try:
+        await turn(store, "two", id="message-two")
+        assert store._outbox.batches("me")
+    finally:
+        postgres.again()
+    await turn(other, "two", id="message-two")
+    await until(lambda: not store._outbox.batches("me"))
+    assert await said(store) == ["one", "two"]
 
 
 async def test_a_conversation_that_began_while_it_was_away_is_stored_whole(

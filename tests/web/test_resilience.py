@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
+from rasa.core.channels.channel import UserMessage
 
 from tests.web.chat_page import PHONE, ChatPage
 from tests.web.harness import ThreadedServer
@@ -149,6 +150,23 @@ def test_what_is_typed_while_the_bot_is_away_is_kept_told_and_sent(server: Threa
         chat.wait_for("You said: message 3")
         assert said_and_answered(chat) == (["1", "2", "3"], ["1", "2", "3"])
         expect(chat.status).to_contain_text("Connected again")
+
+
+def test_a_bot_that_hangs_is_told_before_ten_seconds_are_over(tmp_path: Path, chromium: Browser):
+    async def hang(message: UserMessage) -> None:
+        time.sleep(12)  # the whole process hangs: it cannot apologise either
+        await message.output_channel.send_text_message(message.sender_id, f"You said: {message.text}")
+
+    server = ThreadedServer(tmp_path, hang).start()
+    with ChatPage(chromium, PHONE) as chat:
+        chat.open(server.url + "/chat/")
+        chat.type("message 1")
+        expect(chat.status).to_contain_text("longer than usual", timeout=10_000)
+        expect(chat.status).to_contain_text("In an emergency, call")
+        assert chat.axe() == []
+        chat.wait_for("You said: message 1")
+        expect(chat.status).not_to_contain_text("longer")
+    server.stop()
 
 
 def test_a_reload_in_the_middle_of_a_turn_gives_its_reply_once(server: ThreadedServer, wire: Wire, chromium: Browser):

@@ -6,6 +6,8 @@ import type { EmergencyNumber, Message, Uttered, Vote, Welcome } from './types';
 
 const ACK_MS = 8000;
 const KEPT_MESSAGES = 200;
+/** People wait ten seconds before they take silence for an answer. */
+const LATE_MS = 9000;
 /** After a pause this long the connection may be dead without anybody having noticed. */
 const ASLEEP_MS = 20_000;
 
@@ -50,6 +52,12 @@ export class Chat {
     this.messages = this.known.messages;
     this.number = this.known.number;
     this.welcome = this.known.welcome;
+    this.messages.filter(waits).forEach(message => this.watch(message));
+  }
+
+  /** Whether somebody waits for longer than a reply takes. */
+  get late(): boolean {
+    return this.messages.some(message => message.late && waits(message));
   }
 
   get open(): boolean {
@@ -95,8 +103,17 @@ export class Chat {
   }
 
   say(text: string): void {
-    this.add({ id: newId(), who: 'me', text, state: 'unsent' });
+    const message: Message = { id: newId(), who: 'me', text, state: 'unsent' };
+    this.add(message);
+    this.watch(message);
     void this.flush();
+  }
+
+  private watch(message: Message): void {
+    setTimeout(() => {
+      message.late = true;
+      this.changed();
+    }, LATE_MS);
   }
 
   async vote(message: Message, vote: Vote): Promise<void> {

@@ -14,6 +14,7 @@ export const labels = {
   writing: 'The assistant is writing…',
   connecting: 'Connecting…',
   offline: 'Not connected. What you type is kept and sent when the connection returns.',
+  late: 'This takes longer than usual. Your message is kept.',
   offlineEmergency: 'In an emergency, call {number}.',
   anyNumber: 'your local emergency number',
   reconnected: 'Connected again.',

@@ -68,6 +68,8 @@ export interface Message {
   state?: State;
   /** Whether it was sent before, perhaps in vain. */
   tried?: boolean;
+  /** Whether it has waited for longer than a reply takes. */
+  late?: boolean;
   /** Why it was refused. */
   note?: string;
   /** Of the bot's messages. */

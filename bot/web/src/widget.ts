@@ -122,10 +122,10 @@ export class MuscleSpasmChat extends LitElement {
   }
 
   private status(): TemplateResult {
-    const { online, failed, typing, notice } = this.chat;
-    const lost = `${failed ? labels.offline : labels.connecting} ${this.emergencyLine()}`;
-    const text = !online ? lost : notice || this.told || (typing ? labels.writing : '');
-    return html`<p class="status ${online ? '' : 'alarm'}" role="status" dir="auto">${text}</p>`;
+    const { online, failed, late, typing, notice } = this.chat;
+    const trouble = !online ? (failed ? labels.offline : labels.connecting) : late ? labels.late : '';
+    const text = trouble ? `${trouble} ${this.emergencyLine()}` : notice || this.told || (typing ? labels.writing : '');
+    return html`<p class="status ${trouble ? 'alarm' : ''}" role="status" dir="auto">${text}</p>`;
   }
 
   private composer(): TemplateResult {
