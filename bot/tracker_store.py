@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,8 +27,8 @@ from sqlalchemy.sql import Select
 
 from bot.core.turn import ERASE
 from bot.database import CONNECTIONS, MEMORY, make_tables, open_engine, overwrite_log
-from bot.outbox import Batch, Outbox, Row
-from bot.retention import INDEX, Sweeper
+from bot.outbox import MOST, Batch, Outbox, Row
+from bot.retention import INDEX, SESSION_SECONDS, Sweeper
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -82,6 +83,8 @@ class ConversationStore(SQLTrackerStore):
         # Apart for reading and writing: a full disk can be read.
         self._failing_since: dict[Callable[..., Any], float] = {}
         self._outbox = Outbox(self._insert)
+        # What was known of a conversation after its last turn in this process, for when the database cannot be read.
+        self._known: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
         self._reads = _Reads(self.SQLEvent.__table__)
         self._sweeper = Sweeper(self.engine, self.SQLEvent, self._delete)
         if retention_days is not None:
@@ -108,14 +111,24 @@ class ConversationStore(SQLTrackerStore):
                 self._sweeper.delete_later(sender_id)
         finally:  # also when the turn is given up meanwhile
             setattr(tracker, _STORED, len(tracker.events))
+            self._remember(tracker)
             if self._outbox.batches(sender_id):
                 self._outbox.try_later()
+
+    def _remember(self, tracker: DialogueStateTracker) -> None:
+        now = time.monotonic()
+        self._known.pop(tracker.sender_id, None)
+        if not _erased(tracker):
+            self._known[tracker.sender_id] = now, tracker.current_slot_values()
+        while self._known and (len(self._known) > MOST or now - next(iter(self._known.values()))[0] > SESSION_SECONDS):
+            self._known.popitem(last=False)
 
     async def erase(self, sender_id: str) -> None:
         """Deletes all that is stored of one conversation."""
         await self._run(self._delete, sender_id)
 
     def _delete(self, sender_id: str, until: float = math.inf) -> None:
+        self._known.pop(sender_id, None)
         self._outbox.drop(sender_id)
         with self.session_scope() as session:
             rows = self.SQLEvent.sender_id == sender_id, self.SQLEvent.timestamp <= until
@@ -124,13 +137,15 @@ class ConversationStore(SQLTrackerStore):
         overwrite_log(self.engine)
 
     async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
-        """Reads a conversation (see parent); if it cannot be read in time, what is not stored yet has to do."""
+        """Reads a conversation (see parent); if it cannot be read in time, what this process knows has to do."""
         try:
             return await super().retrieve(sender_id)
         except AWAY as error:
             _log.error("a conversation could not be read: %s", type(error).__name__)
+        _, slots = self._known.get(sender_id, (0.0, {}))
+        known = [json.dumps(SlotSet(name, value).as_dict()) for name, value in slots.items() if value is not None]
         rows = [row for batch in self._outbox.batches(sender_id) for row in batch.rows]
-        tracker = self._tracker(sender_id, [row["data"] for row in rows])
+        tracker = self._tracker(sender_id, known + [row["data"] for row in rows])
         setattr(tracker, _UNREAD, True)
         return tracker
 
@@ -198,13 +213,15 @@ class ConversationStore(SQLTrackerStore):
 
     def _holds(self, session: Session, batch: Batch, row: Row) -> bool:
         stored = self.SQLEvent
+        mine = stored.sender_id == row["sender_id"]
         same = [stored.data == row["data"]] if batch.tried else []
         if self._aside and batch.turn:
+            messages = select(stored.id).where(mine, stored.type_name == UserUttered.type_name)
+            recent = messages.order_by(stored.id.desc()).limit(RECENT_MESSAGES)
             said = stored.data.contains(json.dumps({_TURN: batch.turn})[1:-1], autoescape=True)
-            same.append(and_(stored.type_name == UserUttered.type_name, said))
+            same.append(and_(stored.id.in_(recent), said))
         if not same:
             return False
-        mine = stored.sender_id == row["sender_id"]
         return session.query(stored.id).filter(mine, or_(*same)).first() is not None
 
     def _events(self, sender_id: str, fetch_events_from_all_sessions: bool) -> list[str]:

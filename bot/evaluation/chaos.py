@@ -67,17 +67,21 @@ class Person:
     said: int = 0
     knows: bool = False
     alarmed: bool = False
+    told: bool = False
 
     def next_message(self) -> str:
-        """Gives the next thing that they write; an alarm stands until they take it back."""
+        """Gives the next thing that they write.
+
+        An alarm stands until they take it back. What was not answered may not have been read: then they say again where
+        it hurts.
+        """
         self.said += 1
-        step = self.said % EMERGENCIES
-        if step == 0:
-            self.alarmed = True  # also if the reply comes too late to be seen
+        if self.said % EMERGENCIES == 0:
+            self.alarmed, self.told = True, False  # also if the reply comes too late to be seen
             return EMERGENCY
-        if step == 1 and self.alarmed:
+        if self.alarmed:
             return load_knowledge().phrases[TAKEN_BACK]
-        return f"my {self.place} cramps after running" if step in (1, 2) else "what causes it?"
+        return "what causes it?" if self.told else f"my {self.place} cramps after running"
 
     def judge(self, text: str, reply: Mapping[str, Any], said: str) -> str:
         """Names what a reply was."""
@@ -89,6 +93,7 @@ class Person:
             self.alarmed = text != load_knowledge().phrases[TAKEN_BACK]
             return ANSWERED
         about = reply.get("body_part")
+        self.told = self.told or self.place in text
         if about and about != self.place:
             return "wrong_person"
         if self.knows and not about and reply.get("kind") in ("answer", "clarify"):
@@ -110,6 +115,7 @@ class Report:
     harm: str = CALM
     began: float = field(default_factory=time.monotonic)
     seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    minutes: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     struck: Counter[str] = field(default_factory=Counter)
     timeline: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -118,6 +124,7 @@ class Report:
     def note(self, harm: str, verdict: str, seconds: float) -> None:
         """Counts a message."""
         self.seen[harm][verdict] += 1
+        self.minutes[int((time.monotonic() - self.began) / 60)][verdict] += 1
         self.seconds[harm].append(seconds)
 
     def as_dict(self) -> dict[str, Any]:
@@ -131,6 +138,7 @@ class Report:
                 name: {"times": self.struck[name], **_row(seen, self.seconds[name]), **dict(sorted(seen.items()))}
                 for name, seen in sorted(self.seen.items())
             },
+            "minutes": {minute: dict(sorted(seen.items())) for minute, seen in sorted(self.minutes.items())},
             "timeline": self.timeline,
             "faults": self.faults,
         }
@@ -219,7 +227,7 @@ async def run(target: Target, rate: float, minutes: float, pause: float, names: 
         recovered = await _well(target)
         report.harm = END
         for talk in everybody:
-            talk.person.said = 1  # so that the next message asks about what was said before
+            talk.person.said = 0  # so that the next message is no emergency but asks about what was said before
             turns.append(asyncio.ensure_future(talk.turn(report)))
             await asyncio.sleep(1 / rate)
         await asyncio.gather(*turns)
@@ -230,7 +238,7 @@ async def run(target: Target, rate: float, minutes: float, pause: float, names: 
         strange = sum(talk.visitor.strange for talk in everybody)
     differences = stored.differences(target.database, seen)
     when = {turn: at for talk in everybody for turn, at in talk.when.items()}
-    report.faults += [f"{fault}: {when.get(turn)}" for fault, turn in differences]
+    report.faults += [f"{fault}: {when.get(turn)}{more}" for fault, turn, more in differences]
     found = report.as_dict()
     found["wrong_person"] = found.get("wrong_person", 0) + strange
     differing = Counter(each.fault for each in differences)

@@ -23,10 +23,11 @@ Exchange = tuple[str, str]
 
 
 class Difference(NamedTuple):
-    """What is wrong, and the id of the message with which it is."""
+    """What is wrong, the id of the message with which it is, and more about it."""
 
     fault: str
     turn: str
+    more: str = ""
 
 
 def compare(seen: Sequence[Exchange], stored: Sequence[Exchange]) -> list[Difference]:
@@ -40,7 +41,8 @@ def compare(seen: Sequence[Exchange], stored: Sequence[Exchange]) -> list[Differ
         turn for turn, other in zip(order, (turn for turn in answered if turn in counts), strict=True) if turn != other
     )
     found += [Difference(OUT_OF_ORDER, turn) for turn in itertools.islice(wrong, 1)]
-    return found + [Difference(CHANGED, turn) for turn, said in seen if replies.get(turn, said) != said]
+    changed = [(turn, said, replies[turn]) for turn, said in seen if replies.get(turn, said) != said]
+    return found + [Difference(CHANGED, turn, f", seen {said!r}, stored {kept!r}") for turn, said, kept in changed]
 
 
 def exchanges(rows: Iterable[tuple[str, str]]) -> list[Exchange]:

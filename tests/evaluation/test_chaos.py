@@ -54,7 +54,7 @@ def test_each_reply_is_called_what_it_is(knows: bool, text: str, custom: dict, s
     ],
 )
 def test_each_difference_to_what_is_stored_is_found(stored: list, differences: list):
-    assert compare(SEEN, stored) == differences
+    assert [(each.fault, each.turn) for each in compare(SEEN, stored)] == differences
 
 
 def test_exchanges_are_read_from_rasas_events():
@@ -96,8 +96,11 @@ def test_all_that_can_be_struck_has_a_name():
 
 def test_people_tell_where_it_hurts_first_and_have_an_emergency_now_and_then():
     person = Person("foot")
-    said = [person.next_message() for _ in range(16)]
-    assert "foot" in said[0] and said.count(EMERGENCY) == 2
+    said = []
+    for _ in range(16):
+        said.append(person.next_message())
+        person.judge(said[-1], {"kind": "emergency" if said[-1] == EMERGENCY else "answer", "body_part": "foot"}, "x")
+    assert "foot" in said[0] and said[1] == "what causes it?" and said.count(EMERGENCY) == 2
 
 
 def test_people_take_an_emergency_back_before_they_go_on():
@@ -105,9 +108,19 @@ def test_people_take_an_emergency_back_before_they_go_on():
     assert person.judge(person.next_message(), {"kind": "emergency"}, "Call 999 now.") == "answered"
     assert person.judge("what causes it?", {"kind": "emergency", "body_part": "chest"}, "Call 999 now.") == "answered"
     taken_back = person.next_message()
+    assert "foot" not in taken_back and person.next_message() == taken_back, "until it is answered"
     assert person.judge(taken_back, {"kind": "answer", "body_part": "chest"}, "Good.") == "answered"
-    assert "foot" not in taken_back and "foot" in person.next_message()
+    assert "foot" in person.next_message()
     assert person.judge("what causes it?", {"kind": "answer", "body_part": "chest"}, "x") == "wrong_person"
+
+
+def test_people_say_again_where_it_hurts_until_that_is_answered():
+    person = Person("foot")
+    place = person.next_message()
+    assert person.judge(place, {"kind": "fallback"}, failure("s")[0]["text"]) == "apology"
+    assert person.next_message() == place
+    assert person.judge(place, {"kind": "answer", "body_part": "foot"}, "x") == "answered"
+    assert person.next_message() == "what causes it?"
 
 
 async def test_a_clock_jumps_for_the_process_that_follows_it(tmp_path: Path):
@@ -131,6 +144,17 @@ async def test_who_is_not_answered_in_time_is_counted_by_what_their_widget_says(
         silent = SimpleNamespace(say=lambda text, offline=offline: Sent(text, offline))
         await Talk(Person("calf"), silent).turn(report)
     assert report.as_dict() | {"unreachable": 1, "late": 1, "answered_percent": 0.0} == report.as_dict()
+
+
+async def test_a_fault_is_told_with_its_moment_and_the_harm_before_it():
+    def say(text: str) -> Sent:
+        sent = Sent(text, False)
+        sent.reply.set_result({"text": "x", "metadata": {"custom": {**ANSWER, "body_part": "foot"}}})
+        return sent
+
+    report = Report(harm="kill-bot")
+    await Talk(Person("calf"), SimpleNamespace(say=say)).turn(report)
+    assert report.faults == ["wrong_person: 0 s, kill-bot"]
 
 
 async def test_a_visitor_sends_again_what_a_bot_took_with_it_when_it_died(tmp_path: Path):
