@@ -112,7 +112,7 @@ class ConversationStore(SQLTrackerStore):
         finally:  # also when the turn is given up meanwhile
             setattr(tracker, _STORED, len(tracker.events))
             self._remember(tracker)
-            if self._outbox.batches(sender_id):
+            if self.owes(sender_id):
                 self._outbox.try_later()
 
     def _remember(self, tracker: DialogueStateTracker) -> None:
@@ -122,6 +122,10 @@ class ConversationStore(SQLTrackerStore):
             self._known[tracker.sender_id] = now, tracker.current_slot_values()
         while self._known and (len(self._known) > MOST or now - next(iter(self._known.values()))[0] > SESSION_SECONDS):
             self._known.popitem(last=False)
+
+    def owes(self, sender_id: str) -> bool:
+        """Tells whether turns of a conversation wait to be stored."""
+        return bool(self._outbox.batches(sender_id))
 
     async def erase(self, sender_id: str) -> None:
         """Deletes all that is stored of one conversation."""

@@ -128,6 +128,12 @@ async def erase(agent: Any, sender: str) -> None:
     await store_of(agent).erase(sender)
 
 
+def owes(agent: Any, sender: str) -> bool:
+    """Tells whether what was said in a conversation waits to be stored."""
+    store = store_of(agent)
+    return isinstance(store, ConversationStore) and store.owes(sender)
+
+
 def failure(sender: str, phrase: str = "failure") -> List[Dict[str, Any]]:
     """Gives the reply when something went wrong on our side, or there are too many people."""
     number = numbers(read_settings().country).emergency_number

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -26,7 +27,7 @@ from socketio import AsyncServer
 
 from bot.channels.limits import Sockets, client_address
 from bot.channels.sessions import BURST, IDLE_SECONDS, RATE, Session, SessionIds, Sessions, read_key
-from bot.channels.turns import OnNewMessage, erase, take_turn
+from bot.channels.turns import OnNewMessage, erase, owes, take_turn
 from bot.channels.web_messages import MAX_FRAME, Message, Refused, has_turn, read_message, reply, stored_reply
 from bot.channels.web_pages import add_pages
 from bot.channels.web_rooms import rooms
@@ -45,6 +46,8 @@ MAX_PENDING = 3
 RETRY_MS = 2000
 # How long a message waits for those before it in its conversation.
 PATIENCE_SECONDS = 60.0
+# How long a reply that another process made is waited for until that process could store it; how often to look.
+OWED_SECONDS, LOOK_SECONDS = 5.0, 0.2
 SOCKETS_PER_ADDRESS, REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 100, 20, 200
 # Rasa's own switches that would open the conversations to any web page.
 FORBIDDEN_OPTIONS = ("--cors", "--enable-api")
@@ -250,7 +253,7 @@ class _Conversations:
                 if erased and erased != session.erased:
                     return  # the conversation that it belonged to was deleted
                 await self._sio.emit("bot_typing", {"on": True}, to=session.sender)
-                made = await self._stored(session, message.turn) if message.again else None
+                made = await self._made_before(session, message.turn) if message.again else None
                 await self._deliver(session, made or await self._new_reply(session, message))
         except Exception as error:  # whatever breaks, the visitor hears of it
             _log.error("a reply was not delivered: %s", type(error).__name__)
@@ -272,6 +275,8 @@ class _Conversations:
         messages = await take_turn(
             self._on_new_message, message.text, session.sender, Web.name(), metadata, session.address
         )
+        if owes(self._agent(), session.sender):
+            await self._shared.note(_owed(session.sender, message.turn), True, PATIENCE_SECONDS)
         return reply(messages, session.sender, message.turn, message.text)
 
     async def _tell_country(self, session: Session) -> None:
@@ -283,6 +288,15 @@ class _Conversations:
                 tracker.update(SlotSet("country", session.country))
                 await agent.processor.save_tracker(tracker)
         session.told_country = True
+
+    async def _made_before(self, session: Session, turn: str) -> Dict[str, Any] | None:
+        """Gives the reply that was made to a message; another process may have yet to store it."""
+        until = time.monotonic() + OWED_SECONDS
+        while not (made := await self._stored(session, turn)) and time.monotonic() < until:
+            if not await self._shared.noted(_owed(session.sender, turn)):
+                return None
+            await asyncio.sleep(LOOK_SECONDS)
+        return made
 
     async def _stored(self, session: Session, turn: str) -> Dict[str, Any] | None:
         tracker = await self._agent().tracker_store.retrieve_full_tracker(session.sender)
@@ -348,3 +362,7 @@ class _Conversations:
 
 def _erasure(sender: str) -> str:
     return f"erased:{sender}"
+
+
+def _owed(sender: str, turn: str) -> str:
+    return f"owed:{sender}:{turn}"

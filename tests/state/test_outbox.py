@@ -22,6 +22,7 @@ from bot.core.turn import ERASE
 from bot.evaluation.servers import Server, kept_running
 from bot.outbox import Batch, Outbox
 from bot.tracker_store import ConversationStore
+from tests.web.harness import serving, stored_echo, visitor
 
 pytestmark = pytest.mark.server
 SLOTS = "slots: {place: {type: text, influence_conversation: false, mappings: [{type: custom}]}}"
@@ -134,6 +135,31 @@ async def test_a_message_that_another_process_answers_while_this_one_waits_to_st
     await turn(other, "two", id="message-two")
     await until(lambda: not store._outbox.batches("me"))
     assert await said(store) == ["one", "two"]
+
+
+async def test_a_reply_that_another_process_has_yet_to_store_is_not_made_anew(
+    store: ConversationStore, postgres: Server, redis: Server, tmp_path: Path, quick: None, monkeypatch
+):
+    monkeypatch.setattr("bot.outbox.LOOK_SECONDS", 3.0)
+    other = ConversationStore(store.domain, postgres.url)
+    shared = {
+        "REDIS_URL": redis.url,
+        "DATABASE_URL": postgres.url,
+        "WEB_SECRET": "a key of more than thirty-two letters",
+    }
+    async with (
+        serving(tmp_path, stored_echo(store, "one"), kept=store, **shared) as url,
+        serving(tmp_path, stored_echo(other, "other"), kept=other, **shared) as other_url,
+        visitor(url) as here,
+        visitor(other_url, begun=False) as there,
+    ):
+        postgres.kill()
+        await here.say("calf cramp", id="the-same-turn")
+        assert (await here.reply())["text"] == "one: calf cramp"
+        await asyncio.to_thread(postgres.again)
+        await there.begin(session_id=here.session)
+        await there.say("calf cramp", id="the-same-turn", again=True)
+        assert (await there.reply())["text"] == "one: calf cramp"
 
 
 async def test_a_conversation_that_began_while_it_was_away_is_stored_whole(

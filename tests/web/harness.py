@@ -43,12 +43,12 @@ def store(folder: Path) -> ConversationStore:
     return ConversationStore(Domain.empty(), db=str(folder / "conversations.db"))
 
 
-def stored_echo(kept: ConversationStore) -> Turn:
-    """A turn that answers "You said: …" and stores question and answer in one step, as Rasa does."""
+def stored_echo(kept: ConversationStore, opening: str = "You said") -> Turn:
+    """A turn that answers "You said: …", or in other words, and stores both in one step, as Rasa does."""
 
     async def turn(message: UserMessage) -> None:
         tracker = await kept.retrieve(message.sender_id) or DialogueStateTracker(message.sender_id, [])
-        text = f"You said: {message.text}"
+        text = f"{opening}: {message.text}"
         custom = {"kind": "answer", "intents": ["inform"], "facts": ["d1-cause-leg-exercise"]}
         tracker.update(UserUttered(message.text, metadata=message.metadata))
         tracker.update(BotUttered(text))
@@ -70,9 +70,11 @@ def application(folder: Path, turn: Turn, kept: ConversationStore, **environ: st
 
 
 @asynccontextmanager
-async def serving(folder: Path, turn: Turn | None = None, port: int = 0, **environ: str) -> AsyncIterator[str]:
+async def serving(
+    folder: Path, turn: Turn | None = None, port: int = 0, kept: ConversationStore | None = None, **environ: str
+) -> AsyncIterator[str]:
     """Serves the channel in this process and gives its address."""
-    kept = store(folder)
+    kept = kept or store(folder)
     app = application(folder, turn or stored_echo(kept), kept, **environ)
     port = port or free_port()
     server = await app.create_server("127.0.0.1", port, return_asyncio_server=True, access_log=False)
