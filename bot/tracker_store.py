@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from rasa.core.brokers.broker import EventBroker
 from rasa.core.tracker_store import SQLTrackerStore
+from rasa.shared.core.constants import ACTION_LISTEN_NAME, ACTION_SESSION_START_NAME
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import BotUttered, Event, SessionStarted, SlotSet, UserUttered
+from rasa.shared.core.events import ActionExecuted, BotUttered, Event, SessionStarted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from sqlalchemy import Table, and_, bindparam, delete, func, insert, or_, select
 from sqlalchemy.engine import Engine
@@ -146,12 +147,19 @@ class ConversationStore(SQLTrackerStore):
             return await super().retrieve(sender_id)
         except AWAY as error:
             _log.error("a conversation could not be read: %s", type(error).__name__)
-        _, slots = self._known.get(sender_id, (0.0, {}))
-        known = [json.dumps(SlotSet(name, value).as_dict()) for name, value in slots.items() if value is not None]
-        rows = [row for batch in self._outbox.batches(sender_id) for row in batch.rows]
-        tracker = self._tracker(sender_id, known + [row["data"] for row in rows])
+        rows = [row["data"] for batch in self._outbox.batches(sender_id) for row in batch.rows]
+        tracker = self._tracker(sender_id, [*self._as_known(sender_id), *rows])
         setattr(tracker, _UNREAD, True)
         return tracker
+
+    def _as_known(self, sender_id: str) -> Iterator[str]:
+        """Gives the events of a session that begins with what was known after the last turn, if there was one."""
+        _, slots = self._known.get(sender_id, (0.0, {}))
+        if slots:
+            known = (SlotSet(name, value) for name, value in slots.items() if value is not None)
+            begin = ActionExecuted(ACTION_SESSION_START_NAME), SessionStarted()
+            for event in (*begin, *known, ActionExecuted(ACTION_LISTEN_NAME)):
+                yield json.dumps(event.as_dict())
 
     async def exists(self, conversation_id: str) -> bool:
         """Tells whether a conversation is stored; what the database raises is raised, and at once."""

@@ -216,12 +216,15 @@ async def test_the_proxy_names_the_visitor_and_the_site_to_sockets_too(cluster: 
 def test_people_are_answered_while_a_server_is_away_and_all_recovers(cluster: Cluster, server: str):
     sender, word = uuid.uuid4().hex, "qzxywk"
     one, other = cluster.bots
+    patient = uuid.uuid4().hex
     assert one.say(f"back cramp after lifting {word}", sender).custom["kind"] == "answer"
+    assert one.say("my calf cramps after running", patient).custom["body_part"] == "calf"
     getattr(cluster, server).kill()
     try:
         started = time.monotonic()
         assert one.say(f"{CHEST} {word}", sender).custom["kind"] == "emergency"
         assert time.monotonic() - started < 10
+        assert one.say("what causes it?", patient).custom["body_part"] == "calf", "what was said is not forgotten"
         assert other.say(f"calf cramp {word}", sender).text
     finally:
         getattr(cluster, server).again()
