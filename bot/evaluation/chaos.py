@@ -138,7 +138,7 @@ class Report:
                 name: {"times": self.struck[name], **_row(seen, self.seconds[name]), **dict(sorted(seen.items()))}
                 for name, seen in sorted(self.seen.items())
             },
-            "minutes": {minute: dict(sorted(seen.items())) for minute, seen in sorted(self.minutes.items())},
+            "by_minute": {minute: dict(sorted(seen.items())) for minute, seen in sorted(self.minutes.items())},
             "timeline": self.timeline,
             "faults": self.faults,
         }
