@@ -14,7 +14,8 @@ from rasa_sdk.endpoint import create_app  # noqa: E402
 from sanic.request import Request  # noqa: E402
 from sanic.response import HTTPResponse, empty  # noqa: E402
 
-from bot import discretion, logs  # noqa: E402
+from bot import discretion, logs, prefork  # noqa: E402
+from bot.knowledge.loader import load_knowledge  # noqa: E402
 from bot.settings import read_settings  # noqa: E402
 
 
@@ -32,7 +33,8 @@ def main() -> None:
         ours = request.headers.get("host") == address and not request.headers.get("origin")
         return None if ours else empty(403)
 
-    app.run("127.0.0.1", int(sys.argv[1]), access_log=False, motd=False, workers=1)
+    load_knowledge()
+    prefork.serve(lambda: app.run("127.0.0.1", int(sys.argv[1]), access_log=False, motd=False, workers=1))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial, wraps
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -31,7 +31,7 @@ from rasa.shared.core.events import Event
 from rasa.utils.endpoints import EndpointConfig
 from sanic import Sanic
 
-from bot import discretion
+from bot import discretion, prefork
 from bot.channels.fairness import AT_ONCE
 from bot.channels.guard import protect
 from bot.settings import read_settings
@@ -157,16 +157,28 @@ def _without_training(serialized: dict[str, Any]) -> ModelMetadata:
     return _read_metadata({**serialized, "train_schema": {"nodes": {}}})
 
 
+_serve_application = run.serve_application
+
+
+@wraps(_serve_application)
+def _serve_in_copies(model_path: str, *args: Any, **kwargs: Any) -> None:
+    """Loads the model, then serves in a copy of this process; the copy finds the model loaded."""
+    MessageProcessor._load_model(model_path)
+    prefork.serve(partial(_serve_application, model_path, *args, **kwargs))
+
+
 _load_agent = run.load_agent_on_start
 
 
 async def _load_and_settle(*args: Any) -> Any:
-    """Loads the model, then takes what is there out of the garbage collector's sight, and others' words out of the log.
+    """Connects what a model needs, reads once, and keeps others' words out of the log from then on.
 
-    A full collection looks at every object of Rasa, spaCy and the model, and the person waits for it. Up to here
-    faults are told in full: nobody has said anything yet.
+    What is loaded with the first message is then there, and all of it out of the garbage collector's sight: a full
+    collection looks at every object of Rasa, spaCy and the model, and the person waits for it. Up to here faults are
+    told in full: nobody has said anything yet.
     """
     agent = await _load_agent(*args)
+    await agent.parse_message("hello")
     gc.collect()
     gc.freeze()
     discretion.install()
@@ -181,6 +193,8 @@ def apply() -> None:
     # Else all kinds of events are collected anew for each event that is read: a twentieth of a turn.
     Event.resolve_by_type = staticmethod(lru_cache(Event.resolve_by_type))
     DaskGraphRunner.run = _run_in_order
+    MessageProcessor._load_model = staticmethod(lru_cache(maxsize=1)(MessageProcessor._load_model))
+    run.serve_application = _serve_in_copies
     run.load_agent_on_start = _load_and_settle
     EndpointConfig.request = _ask_again
     MessageProcessor.parse_message = _parse_aside

@@ -62,9 +62,9 @@ def adjustable_clock(folder: Path) -> dict[str, Any]:
 
 def _signal_part(module: str, number: signal.Signals) -> Harm:
     async def strike(target: Target) -> None:
-        bot = _one_bot(target)
-        for pid in of_module(bot.process.pid, module):
-            os.kill(pid, number)
+        # The one that serves, or the one that it was copied from (bot.prefork).
+        if pids := of_module(_one_bot(target).process.pid, module):
+            os.kill(random.choice(pids), number)
 
     return strike
 

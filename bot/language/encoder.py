@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,10 +67,18 @@ class SentenceEncoder:
         self._tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        model = _converted(weights, self._tokenizer, cache, adapter)
-        # One thread: at this size a second one costs more than it gives (measured), and the other
-        # core serves the action server.
-        self._model = ctranslate2.Encoder(str(model), compute_type=compute_type, intra_threads=1, inter_threads=1)
+        self._converted, self._compute_type = _converted(weights, self._tokenizer, cache, adapter), compute_type
+
+    @cached_property
+    def _model(self) -> ctranslate2.Encoder:
+        """The network, loaded when something is read: it has a thread, which a forked process would not (bot.prefork).
+
+        One thread: at this size a second one costs more than it gives (measured), and the other core serves the action
+        server.
+        """
+        return ctranslate2.Encoder(
+            str(self._converted), compute_type=self._compute_type, intra_threads=1, inter_threads=1
+        )
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Gives one unit vector a text, shape (number of texts, 384)."""

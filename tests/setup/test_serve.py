@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from honcho.printer import Message
-from processes import child, children, command
+from processes import children, command, running
 
 from bot import train
 from bot.chat import healthy
@@ -30,6 +30,8 @@ from bot.supervisor import JsonPrinter, Part, PatientPrinter, Supervisor
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).resolve().parents[2]
+# Places among a part's processes.
+COPIED, SERVES = 0, -1
 
 
 def serve(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -140,16 +142,23 @@ def test_training_failure_names_the_fault(monkeypatch: pytest.MonkeyPatch):
 def test_what_dies_or_hangs_is_started_again_and_every_turn_is_answered(model: str, tmp_path: Path):
     with live_bot(tmp_path, LOG_FORMAT="json") as bot:
         sender = bot.conversation()
-        for harm in (signal.SIGKILL, signal.SIGSTOP):
-            os.kill(child(bot.process.pid, "bot.action_server"), harm)
+
+        def harm(part: str, which: int, number: signal.Signals) -> None:
+            os.kill(running(bot.process.pid, part)[which], number)
+
+        for which, number in ((SERVES, signal.SIGKILL), (SERVES, signal.SIGSTOP), (COPIED, signal.SIGKILL)):
+            harm("bot.action_server", which, number)
             assert bot.say("what causes calf cramps?", sender).custom["kind"] == "answer"
             _until_well(bot.url)
-        os.kill(child(bot.process.pid, "bot.rasa_cli"), signal.SIGKILL)
-        _until_well(bot.url)
-        assert "calf" in bot.say("what helps?", sender).text  # what was said before is still known
+        for which in (SERVES, COPIED):
+            harm("bot.rasa_cli", which, signal.SIGKILL)
+            _until_well(bot.url)
+            assert "calf" in bot.say("what helps?", sender).text  # what was said before is still known
     lines = [json.loads(line) for line in bot.log.read_text().splitlines()]
-    told = [line["message"] for line in lines if "is started again" in line["message"]]
-    assert [message.split()[0] for message in told] == ["actions", "actions", "bot"]
+    told = [(line["process"], line["message"]) for line in lines if {"process", "message"} <= line.keys()]
+    assert [name for name, text in told if "takes its place" in text] == ["actions", "bot"]
+    again = [text.split()[0] for _, text in told if "is started again" in text]
+    assert again == ["actions", "actions", "bot"]
 
 
 def _until_well(url: str) -> None:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 
 def child(parent: int, part: str) -> int:
-    return next(pid for pid in children(parent) if part in command(pid))
+    """Gives the process of a part that its others were copied from."""
+    return running(parent, part)[0]
+
+
+def running(parent: int, part: str) -> list[int]:
+    """Gives the processes of a part, each before those that were copied from it."""
+    return [pid for pid in children(parent) if part in command(pid)]
 
 
 def children(parent: int) -> list[int]:

@@ -1,0 +1,95 @@
+"""Copies that take the place of a killed process, in real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SCRIPT = """
+import os, signal, sys, time
+from bot import prefork
+
+def work():
+    print("works", os.getpid(), flush=True)
+    {then}
+
+prefork.serve(work, steady={steady})
+"""
+
+
+@contextmanager
+def _serving(then: str = "time.sleep(60)", steady: float = 0.0) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", SCRIPT.format(then=then, steady=steady)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _copy(process: subprocess.Popen[str]) -> int:
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("works"):
+            return int(line.split()[1])
+    raise AssertionError("no copy works")
+
+
+def _gone(pid: int) -> bool:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_another_takes_the_place_of_one_that_is_killed():
+    with _serving() as process:
+        first = _copy(process)
+        os.kill(first, signal.SIGKILL)
+        second = _copy(process)
+        os.kill(second, signal.SIGSEGV)
+        third = _copy(process)
+        assert len({process.pid, first, second, third}) == 4 and process.poll() is None
+
+
+def test_what_is_killed_at_once_is_not_copied_again():
+    with _serving(steady=60) as process:
+        os.kill(_copy(process), signal.SIGKILL)
+        assert process.wait(timeout=10) == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize(("then", "code"), [("sys.exit(3)", 3), ("pass", 0), ("1 / 0", 1)])
+def test_a_copy_that_ends_by_itself_ends_all(then: str, code: int):
+    with _serving(then) as process:
+        assert process.wait(timeout=10) == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_is_passed_on(number: signal.Signals):
+    with _serving("signal.signal(signal.SIGTERM, lambda *_: sys.exit(5)); time.sleep(60)") as process:
+        copy = _copy(process)
+        time.sleep(0.2)  # until the copy's handler is there
+        process.send_signal(number)
+        assert process.wait(timeout=10) == (5 if number == signal.SIGTERM else 128 + number)
+        assert _gone(copy)
+
+
+def test_a_copy_ends_with_the_process_that_made_it():
+    with _serving() as process:
+        copy = _copy(process)
+        process.kill()
+        assert _gone(copy)
