@@ -49,11 +49,15 @@ def refuse_debugging(arguments: Sequence[str], environ: Mapping[str, str]) -> No
 
 
 def install() -> None:
-    """From now on, in this process, nothing but kinds and places is logged of what others wrote, and no core dumped."""
+    """From now on, in this process, nothing but kinds and places is logged of what others wrote."""
     logging.setLogRecordFactory(_record)
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
     sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def forbid_dumps() -> None:
+    """From now on neither this process nor its children leave their memory in a file when they crash."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 

@@ -1,4 +1,4 @@
-"""Serves in a forked copy of a process that has loaded everything, so that another is there at once when one dies.
+"""Serves in a forked copy of a process that has loaded everything, so that another is there at once when one is killed.
 
 A bot takes a dozen seconds of a processor to load, in which it would answer nobody and slow down what else runs there.
 A copy takes half a second and shares the memory of what was loaded.
@@ -6,41 +6,60 @@ A copy takes half a second and shares the memory of what was loaded.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import signal
 import sys
-import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-# What dies sooner than this is not replaced by a copy: something may be wrong with what is copied.
-STEADY_SECONDS = 5.0
+from bot import discretion
+
+# Copies that are killed again and again say that something is wrong with what is copied.
+MOST, WITHIN_SECONDS = 3, 60.0
 STOPPING = {signal.SIGTERM, signal.SIGINT}
+_TASKS = Path("/proc/self/task")
+_PR_SET_PDEATHSIG = 1
 
 
-def serve(work: Callable[[], None], steady: float = STEADY_SECONDS) -> None:
-    """Does the work in a copy of this process, and in another whenever one is killed that had run for a while.
+def serve(work: Callable[[], None], most: int = MOST) -> None:
+    """Does the work in a copy of this process, and in another when one is killed.
 
-    No other thread and no connection may be there yet: copies do not have the one and would share the other.
+    No connection may be open yet, as copies would share it. Where there are other threads, which copies would not have
+    (TensorFlow starts some), this process does the work itself.
 
     Args:
         work: What a copy does; it ends with it.
-        steady: Seconds that a copy must have run to be replaced.
+        most: How many copies within a minute are replaced.
 
     Raises:
         SystemExit: A copy ended otherwise, or this process was told to; with the copy's code, as a shell gives it.
     """
+    discretion.forbid_dumps()
+    if not _is_alone():
+        return work()
     gc.collect()
     gc.freeze()  # else a copy's garbage collector writes to every page, which is then shared no more
+    killed: deque[float] = deque(maxlen=most)
     while True:
-        began = time.monotonic()
         code, told = _run(work)
-        if told or code >= 0 or time.monotonic() - began < steady:
+        too_many = len(killed) == most and time.monotonic() - killed[0] < WITHIN_SECONDS
+        if told or code >= 0 or too_many:
             sys.exit(code if code >= 0 else 128 - code)
-        print(f"killed by signal {-code}; a copy takes its place", flush=True)
+        killed.append(time.monotonic())
+        with suppress(OSError):
+            print(f"killed by signal {-code}; a copy takes its place", flush=True)
+
+
+def _is_alone() -> bool:
+    """Tells whether this process has a single thread; where that cannot be seen, it counts as having several."""
+    return _TASKS.is_dir() and len(list(_TASKS.iterdir())) == 1
 
 
 def _run(work: Callable[[], None]) -> tuple[int, bool]:
@@ -54,32 +73,24 @@ def _run(work: Callable[[], None]) -> tuple[int, bool]:
 
     # While there is no copy to pass a signal on to, it waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    end, held = os.pipe()
-    copy = os.fork()
+    origin, copy = os.getpid(), os.fork()
     if not copy:
-        os.close(held)
-        _do(work, end)
-    os.close(end)
+        _do(work, origin)
     for number in STOPPING:
         signal.signal(number, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     os.waitid(os.P_PID, copy, os.WEXITED | os.WNOWAIT)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
-    os.close(held)
-    return code, told
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), told
 
 
-def _do(work: Callable[[], None], end: int) -> NoReturn:
-    """Does the work in this process, a copy, and ends with it, or when whoever holds a pipe's other end is dead."""
+def _do(work: Callable[[], None], origin: int) -> NoReturn:
+    """Does the work in this process, a copy, and ends with it, or when the one that it was copied from dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != origin:
+        os._exit(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
     work()
     sys.exit()
-
-
-def _end_with(end: int) -> None:
-    os.read(end, 1)
-    os._exit(1)

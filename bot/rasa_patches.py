@@ -34,6 +34,7 @@ from sanic import Sanic
 from bot import discretion, prefork
 from bot.channels.fairness import AT_ONCE
 from bot.channels.guard import protect
+from bot.language.encoder import load_networks
 from bot.settings import read_settings
 
 # An action takes milliseconds. Beyond TRY_SECONDS its server hangs; within ASK_SECONDS another has taken its place.
@@ -171,14 +172,13 @@ _load_agent = run.load_agent_on_start
 
 
 async def _load_and_settle(*args: Any) -> Any:
-    """Connects what a model needs, reads once, and keeps others' words out of the log from then on.
+    """Loads what a copy must load itself, then takes what is there out of the garbage collector's sight.
 
-    What is loaded with the first message is then there, and all of it out of the garbage collector's sight: a full
-    collection looks at every object of Rasa, spaCy and the model, and the person waits for it. Up to here faults are
-    told in full: nobody has said anything yet.
+    A full collection looks at every object of Rasa, spaCy and the model, and the person waits for it. From here on
+    others' words are kept out of the log; before, faults are told in full: nobody has said anything yet.
     """
     agent = await _load_agent(*args)
-    await agent.parse_message("hello")
+    load_networks()
     gc.collect()
     gc.freeze()
     discretion.install()

@@ -21,6 +21,8 @@ from honcho.printer import Message, Printer
 from bot import logs
 
 PROBE_SECONDS = 1.0
+# While nobody listens another copy of the part is probably on its way (bot.prefork).
+COMING_SECONDS = 10.0
 # A part that dies again and again is given time, so that it does not keep the machine busy with starting.
 FIRST_PAUSE, LONGEST_PAUSE, STEADY_SECONDS = 0.1, 10.0, 60.0
 
@@ -159,21 +161,26 @@ class Supervisor(Manager):
             # and one that hangs is known by having answered before.
             time.sleep(PROBE_SECONDS if part.answered else FIRST_PAUSE)
             asked = part.started
-            if _answers(part):
+            patience = _asked(part)
+            if patience is None:
                 part.answered, part.proven = time.monotonic(), True
-            elif part.answered and asked == part.started and time.monotonic() - part.answered > part.patience:
+            elif part.answered and asked == part.started and time.monotonic() - part.answered > patience:
                 part.answered = None
                 _signal(part, signal.SIGKILL)
 
 
-def _answers(part: Part) -> bool:
+def _asked(part: Part) -> float | None:
+    """Gives None when a part answers, else how many seconds without an answer are too many."""
     try:
         with urllib.request.urlopen(part.url, timeout=part.patience / 2):
-            return True
+            return None
     except urllib.error.HTTPError:
-        return True
+        return None
+    except urllib.error.URLError as error:
+        nobody_listens = isinstance(error.reason, ConnectionRefusedError)
+        return max(part.patience, COMING_SECONDS) if nobody_listens else part.patience
     except (OSError, ValueError):
-        return False
+        return part.patience
 
 
 def _signal(part: Part, number: signal.Signals) -> None:

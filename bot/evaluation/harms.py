@@ -62,9 +62,9 @@ def adjustable_clock(folder: Path) -> dict[str, Any]:
 
 def _signal_part(module: str, number: signal.Signals) -> Harm:
     async def strike(target: Target) -> None:
-        # The one that serves, or the one that it was copied from (bot.prefork).
+        # First the one that the last, which serves, was copied from (bot.prefork). To stop that one harms nobody.
         if pids := of_module(_one_bot(target).process.pid, module):
-            os.kill(random.choice(pids), number)
+            os.kill(random.choice(pids) if number == signal.SIGKILL else pids[-1], number)
 
     return strike
 

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakSet
 
 import ctranslate2
 import numpy as np
@@ -68,10 +69,15 @@ class SentenceEncoder:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._converted, self._compute_type = _converted(weights, self._tokenizer, cache, adapter), compute_type
+        _encoders.add(self)
+
+    def load(self) -> None:
+        """Loads the network, which happens otherwise when something is read."""
+        _ = self._model
 
     @cached_property
     def _model(self) -> ctranslate2.Encoder:
-        """The network, loaded when something is read: it has a thread, which a forked process would not (bot.prefork).
+        """The network; it has a thread, which a forked process would not have (bot.prefork), so it is loaded late.
 
         One thread: at this size a second one costs more than it gives (measured), and the other core serves the action
         server.
@@ -123,6 +129,15 @@ def side_by_side(one: Callable[[], First], other: Callable[[], Second], words: i
     later = _beside.submit(other)
     first = one()
     return first, later.result()
+
+
+_encoders: WeakSet[SentenceEncoder] = WeakSet()
+
+
+def load_networks() -> None:
+    """Loads the networks of all encoders there are."""
+    for encoder in _encoders:
+        encoder.load()
 
 
 @lru_cache(maxsize=1)

@@ -16,20 +16,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
-import os, signal, sys, time
+import os, signal, sys, threading, time
 from bot import prefork
 
 def work():
     print("works", os.getpid(), flush=True)
     {then}
 
-prefork.serve(work, steady={steady})
+{before}
+prefork.serve(work, most={most})
 """
 
 
 @contextmanager
-def _serving(then: str = "time.sleep(60)", steady: float = 0.0) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", SCRIPT.format(then=then, steady=steady)]
+def _serving(then: str = "time.sleep(60)", most: int = 2, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", SCRIPT.format(then=then, most=most, before=before)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -59,6 +60,7 @@ def _gone(pid: int) -> bool:
 def test_another_takes_the_place_of_one_that_is_killed():
     with _serving() as process:
         first = _copy(process)
+        assert first != process.pid
         os.kill(first, signal.SIGKILL)
         second = _copy(process)
         os.kill(second, signal.SIGSEGV)
@@ -66,10 +68,15 @@ def test_another_takes_the_place_of_one_that_is_killed():
         assert len({process.pid, first, second, third}) == 4 and process.poll() is None
 
 
-def test_what_is_killed_at_once_is_not_copied_again():
-    with _serving(steady=60) as process:
-        os.kill(_copy(process), signal.SIGKILL)
-        assert process.wait(timeout=10) == 128 + signal.SIGKILL
+def test_what_is_killed_again_and_again_is_left_to_the_supervisor():
+    with _serving("os.kill(os.getpid(), signal.SIGSEGV)") as process:
+        assert process.wait(timeout=10) == 128 + signal.SIGSEGV
+        assert process.stdout and process.stdout.read().count("works") == 3
+
+
+def test_a_process_with_threads_serves_itself():
+    with _serving(before="threading.Thread(target=time.sleep, args=(60,), daemon=True).start()") as process:
+        assert _copy(process) == process.pid
 
 
 @pytest.mark.parametrize(("then", "code"), [("sys.exit(3)", 3), ("pass", 0), ("1 / 0", 1)])
@@ -88,8 +95,11 @@ def test_a_stop_is_passed_on(number: signal.Signals):
         assert _gone(copy)
 
 
-def test_a_copy_ends_with_the_process_that_made_it():
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_copy_ends_with_the_process_that_made_it(stopped: bool):
     with _serving() as process:
         copy = _copy(process)
+        if stopped:
+            os.kill(copy, signal.SIGSTOP)
         process.kill()
         assert _gone(copy)

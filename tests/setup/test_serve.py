@@ -142,6 +142,8 @@ def test_training_failure_names_the_fault(monkeypatch: pytest.MonkeyPatch):
 def test_what_dies_or_hangs_is_started_again_and_every_turn_is_answered(model: str, tmp_path: Path):
     with live_bot(tmp_path, LOG_FORMAT="json") as bot:
         sender = bot.conversation()
+        for part in ("bot.action_server", "bot.rasa_cli"):  # what has threads cannot be copied
+            assert len(running(bot.process.pid, part)) == 2
 
         def harm(part: str, which: int, number: signal.Signals) -> None:
             os.kill(running(bot.process.pid, part)[which], number)
