@@ -43,6 +43,9 @@ PATIENCE_SECONDS, TRY_SECONDS, PAUSE_SECONDS = 5.0, 1.0, 0.2
 _STORED, _UNREAD = "stored_events", "unread"
 # The key of a message's id in its metadata, and of the lock under which processes store turns of one conversation.
 _TURN, _STORING = "turn", 4_310_560
+# Finds a conversation's latest message, session and slots. Without it PostgreSQL, once it has statistics, looks for
+# them among everybody's rows, the newest first: 230 ms a turn with 300 conversations of 120 turns, with it 3.
+_OF_SENDER = "create index if not exists events_of_sender on events (sender_id, type_name, id)"
 # A turn is given so many messages before it. What was said earlier stands in the slots, and reading, sending to the
 # action server and predicting from all of it would make each turn slower than the one before.
 RECENT_MESSAGES = 6
@@ -75,7 +78,7 @@ class ConversationStore(SQLTrackerStore):
                 session; None keeps them.
         """
         self.engine = open_engine(host or (f"sqlite:///{db}" if db else MEMORY))
-        make_tables(self.engine, self.Base.metadata, [INDEX])
+        make_tables(self.engine, self.Base.metadata, [INDEX, _OF_SENDER])
         self.sessionmaker = sessionmaker(bind=self.engine)
         # PostgreSQL may be slow or away; other people's turns must not wait for that. A file on this machine is
         # quicker than the way to a thread.

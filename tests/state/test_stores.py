@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rasa.core.lock_store import LockError
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import BotUttered, SlotSet, UserUttered
+from rasa.shared.core.events import BotUttered, SessionStarted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from bot.channels.inbox import Event, Inbox, Part
@@ -58,6 +60,41 @@ def tracker(sender: str, *words: str, age: float = 0.0) -> DialogueStateTracker:
 def words(store: ConversationStore, sender: str) -> list[str]:
     kept = asyncio.run(store.retrieve_full_tracker(sender))
     return [event.text for event in kept.events] if kept else []
+
+
+def test_a_turn_reads_its_own_conversation_and_little_of_the_others(postgres: Server):
+    store = ConversationStore(DOMAIN, postgres.url)
+    people, turns = 100, 60
+    events = [SessionStarted(), UserUttered("hi"), SlotSet("one", 1), SlotSet("other", 2), BotUttered("hello")]
+    with store.engine.begin() as connection:
+        rows = [
+            {"sender": f"person {number}", "kind": said.type_name, "slot": place, "data": json.dumps(said.as_dict())}
+            for turn in range(turns)
+            for number in range(people)
+            for place, said in enumerate(events if turn == 0 else events[1:])
+        ]
+        into = "insert into events (sender_id, type_name, timestamp, action_name, data)"
+        connection.execute(text(f"{into} values (:sender, :kind, 1, :slot, :data)"), rows)
+        connection.execute(text("analyze events"))  # as PostgreSQL does by itself after a while
+    asked: list[tuple[str, Any]] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+    made = tracker("person 7")
+    made.update(UserUttered("one more", metadata={"turn": "its id"}))
+    asyncio.run(store.retrieve("person 7"))
+    asyncio.run(store.save(made))
+    reads = [(sql, values) for sql, values in asked if sql.lower().startswith("select") and " events" in sql]
+    assert len(reads) == 3
+    with store.engine.begin() as connection:
+        for sql, values in reads:
+            explained = connection.exec_driver_sql(f"explain (analyze, format json) {sql}", values).scalar_one()
+            assert _rows_read(explained[0]["Plan"]) <= 2 * turns * len(events), sql  # at most twice its own
+        connection.execute(text("drop table events"))
+
+
+def _rows_read(plan: dict[str, Any]) -> int:
+    dropped = sum(plan.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
+    below = plan.get("Plans", [])
+    return (0 if below else plan["Actual Loops"] * plan["Actual Rows"]) + dropped + sum(map(_rows_read, below))
 
 
 def test_turns_are_kept_in_order_and_once(url: str):
