@@ -6,10 +6,10 @@ BOOT_PYTHON := $(firstword $(shell command -v python3 python 2>/dev/null))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run chat train test check knowledge document preview report facts-reached evaluate \
-  evaluate-safety bench compare-nlu adapters chaos flood sbom audit lock clean
+  evaluate-safety bench compare-nlu adapters chaos flood fuzz sbom audit lock clean
 
 # Rasa's and TensorFlow's warnings are about their own insides; tests see them.
-chat evaluate evaluate-safety bench compare-nlu adapters chaos flood facts-reached preview report knowledge: \
+chat evaluate evaluate-safety bench compare-nlu adapters chaos flood fuzz facts-reached preview report knowledge: \
   export PYTHONWARNINGS := ignore
 evaluate evaluate-safety compare-nlu adapters: export TF_CPP_MIN_LOG_LEVEL := 3
 
@@ -78,6 +78,9 @@ chaos: setup-dev  ## Kill parts under load and count what people see (ARGS="--cl
 
 flood: setup-dev  ## Other people's waiting time while one address, or many, flood (ARGS="--seconds 20")
 	@$(PY) -m bot.evaluation.flood $(ARGS)
+
+fuzz: setup-dev  ## Coverage-guided fuzzing of all property tests (ARGS="--seconds 60 [name]")
+	@$(PY) tests/fuzz.py $(ARGS)
 
 sbom:  ## Write the bill of materials (CycloneDX) from the locks
 	@$(PY) scripts/sbom.py
