@@ -1,4 +1,4 @@
-"""`make fuzz` finds what random examples do not, and knows all property tests."""
+"""`make fuzz` finds a fault, counts branches, and knows all property tests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,10 @@ from hypothesis import given, strategies as st
 
 @given(st.binary(max_size=12))
 def test_planted(data):
-    depth = 0
-    for expected, found in zip(b"{word}", data):
-        if expected != found:
-            break
-        depth += 1
-        if depth == {depth}:
-            raise ValueError("the planted fault")
+    if data[:1] == b"s":
+        if data[1:2] > b"p":
+            if len(data) > {longer_than}:
+                raise ValueError("the planted fault")
 """
 
 
@@ -34,10 +31,10 @@ def test_all_property_tests_are_known():
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("atheris"), reason="Atheris exists for Linux on x86-64 only")
-@pytest.mark.parametrize(("word", "depth", "found"), [("spasm", 3, True), ("spasm", 9, False)])
-def test_a_fault_behind_several_branches_is_found(tmp_path: Path, word: str, depth: int, found: bool):
-    (tmp_path / "test_planted.py").write_text(PLANTED.format(word=word, depth=depth), encoding="utf-8")
+@pytest.mark.parametrize(("longer_than", "found"), [(0, True), (12, False)])
+def test_a_planted_fault_is_found_and_told(tmp_path: Path, longer_than: int, found: bool):
+    (tmp_path / "test_planted.py").write_text(PLANTED.format(longer_than=longer_than), encoding="utf-8")
     (path,) = fuzz.properties(tmp_path).values()
-    outcome = fuzz.fuzz("test_planted", path, seconds=60 if found else 3, kept=tmp_path / "kept")
+    outcome = fuzz.fuzz("test_planted", path, seconds=120 if found else 3, kept=tmp_path / "kept")
     assert outcome.inputs > 100 and outcome.last > 0
     assert bool(outcome.fault and "the planted fault" in outcome.fault) is found
