@@ -20,6 +20,7 @@ import os, signal, sys, threading, time
 from bot import prefork
 
 def work():
+    {first}
     print("works", os.getpid(), flush=True)
     {then}
 
@@ -29,8 +30,10 @@ prefork.serve(work, most={most})
 
 
 @contextmanager
-def _serving(then: str = "time.sleep(60)", most: int = 2, before: str = "") -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", SCRIPT.format(then=then, most=most, before=before)]
+def _serving(
+    then: str = "time.sleep(60)", most: int = 2, before: str = "", first: str = "pass"
+) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", SCRIPT.format(then=then, most=most, before=before, first=first)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -87,9 +90,8 @@ def test_a_copy_that_ends_by_itself_ends_all(then: str, code: int):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_is_passed_on(number: signal.Signals):
-    with _serving("signal.signal(signal.SIGTERM, lambda *_: sys.exit(5)); time.sleep(60)") as process:
+    with _serving(first="signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))") as process:
         copy = _copy(process)
-        time.sleep(0.2)  # until the copy's handler is there
         process.send_signal(number)
         assert process.wait(timeout=10) == (5 if number == signal.SIGTERM else 128 + number)
         assert _gone(copy)
