@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from bot import discretion
@@ -24,6 +23,7 @@ from bot import discretion
 # Copies that are killed again and again say that something is wrong with what is copied.
 MOST, WITHIN_SECONDS = 3, 60.0
 STOPPING = {signal.SIGTERM, signal.SIGINT}
+AWAITED = STOPPING | {signal.SIGCHLD}
 _TASKS = Path("/proc/self/task")
 _PR_SET_PDEATHSIG = 1
 
@@ -64,24 +64,21 @@ def _is_alone() -> bool:
 
 def _run(work: Callable[[], None]) -> tuple[int, bool]:
     """Lets a copy do the work; gives its code when it has ended, and whether this process was told to stop."""
-    told = False
-
-    def stop(number: int, _: FrameType | None) -> None:
-        nonlocal told
-        told = True
-        os.kill(copy, number)
-
-    # While there is no copy to pass a signal on to, it waits.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    # Taken one by one, not handled: a handler that ran just before a wait began would leave this process waiting.
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     origin, copy = os.getpid(), os.fork()
     if not copy:
         _do(work, origin)
-    for number in STOPPING:
-        signal.signal(number, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    os.waitid(os.P_PID, copy, os.WEXITED | os.WNOWAIT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), told
+    told = False
+    while True:
+        number = signal.sigwait(AWAITED)
+        if number in STOPPING:
+            told = True
+            os.kill(copy, number)
+            continue
+        pid, status = os.waitpid(copy, os.WNOHANG)  # none where it was only stopped, or another's end is told late
+        if pid:
+            return os.waitstatus_to_exitcode(status), told
 
 
 def _do(work: Callable[[], None], origin: int) -> NoReturn:
@@ -91,6 +88,6 @@ def _do(work: Callable[[], None], origin: int) -> NoReturn:
         os._exit(1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
     work()
     sys.exit()

@@ -28,10 +28,13 @@ def work():
 prefork.serve(work, most={most})
 """
 
+# In short sleeps: Python notices a signal that came just before a sleep began only after it.
+WAITING = "while True: time.sleep(0.05)"
+
 
 @contextmanager
 def _serving(
-    then: str = "time.sleep(60)", most: int = 2, before: str = "", first: str = "pass"
+    then: str = WAITING, most: int = 2, before: str = "", first: str = "pass"
 ) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", SCRIPT.format(then=then, most=most, before=before, first=first)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
