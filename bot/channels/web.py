@@ -253,7 +253,8 @@ class _Conversations:
                 if erased and erased != session.erased:
                     return  # the conversation that it belonged to was deleted
                 await self._sio.emit("bot_typing", {"on": True}, to=session.sender)
-                made = await self._made_before(session, message.turn) if message.again else None
+                may_be_made = await self._sent_twice(session, message)
+                made = await self._made_before(session, message.turn) if may_be_made else None
                 await self._deliver(session, made or await self._new_reply(session, message))
         except Exception as error:  # whatever breaks, the visitor hears of it
             _log.error("a reply was not delivered: %s", type(error).__name__)
@@ -288,6 +289,12 @@ class _Conversations:
                 tracker.update(SlotSet("country", session.country))
                 await agent.processor.save_tracker(tracker)
         session.told_country = True
+
+    async def _sent_twice(self, session: Session, message: Message) -> bool:
+        """Tells whether another process may have answered a message: it was sent again, or overtaken by being so."""
+        if message.again:
+            await self._shared.note(_again(session.sender, message.turn), True, PATIENCE_SECONDS)
+        return message.again or bool(await self._shared.noted(_again(session.sender, message.turn)))
 
     async def _made_before(self, session: Session, turn: str) -> Dict[str, Any] | None:
         """Gives the reply that was made to a message; another process may have yet to store it."""
@@ -362,6 +369,10 @@ class _Conversations:
 
 def _erasure(sender: str) -> str:
     return f"erased:{sender}"
+
+
+def _again(sender: str, turn: str) -> str:
+    return f"again:{sender}:{turn}"
 
 
 def _owed(sender: str, turn: str) -> str:

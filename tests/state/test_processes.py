@@ -131,6 +131,15 @@ async def test_a_message_sent_again_to_another_process_is_answered_once(cluster:
         assert cluster.said(f"web-{one.session.split('.')[0]}") == ["calf cramp at night"]
 
 
+async def test_a_message_that_its_repetition_overtakes_is_answered_once(cluster: Cluster):
+    async with two_tabs(cluster.url) as (one, other):
+        await other.say("calf cramp at night", id="the-same-turn", again=True)
+        first = await one.reply(20)
+        await one.say("calf cramp at night", id="the-same-turn")
+        assert (await one.reply(20))["text"] == first["text"]
+        assert cluster.said(f"web-{one.session.split('.')[0]}") == ["calf cramp at night"]
+
+
 async def test_a_changed_thumb_is_counted_once_over_both_and_goes_with_the_conversation(cluster: Cluster):
     counts = Feedback(cluster.postgres.url)
     async with two_tabs(cluster.url) as (one, other):
