@@ -27,7 +27,9 @@ from bot.language.safety import load_reader
 from bot.train import ROOT, current_model
 
 HELD_OUT, DEVELOPMENT = ROOT / "evaluation" / "redflags.jsonl", ROOT / "evaluation" / "redflags_dev.jsonl"
-FRESH, BLUNT = (ROOT / "evaluation" / f"redflags_{name}.jsonl" for name in ("fresh", "dev_blunt"))
+FRESH, BLUNT, STORIES = (
+    ROOT / "evaluation" / f"redflags_{name}.jsonl" for name in ("fresh", "dev_blunt", "dev_stories")
+)
 ORDINARY = ROOT / "evaluation" / "utterances.jsonl"
 RESULTS, DOCUMENT = ROOT / "results", ROOT / "docs" / "safety-evaluation.md"
 TEMPLATE = Path(__file__).with_name("safety_evaluation.md")
@@ -211,7 +213,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
 def write_document() -> None:
     """Writes docs/safety-evaluation.md from its template and fresh figures."""
     values: dict[str, str] = {}
-    files = {"held_out": HELD_OUT, "fresh": FRESH, "development": DEVELOPMENT, "blunt": BLUNT}
+    files = {"held_out": HELD_OUT, "fresh": FRESH, "development": DEVELOPMENT, "blunt": BLUNT, "stories": STORIES}
     for key, path in files.items():
         rows = measure(path)
         values[f"{key}_layers"] = layer_table({n: figures(rows, f) for n, f in layers(_threshold()).items()})

@@ -111,9 +111,11 @@ class LearnedScreen(StoredComponent):
         return {RULE: LEARNED, REPLY: CHECK + ANYWHERE, **beside}
 
     def _probabilities(self, doc: Doc, thorough: bool = False) -> npt.NDArray[np.float32]:
-        """Gives the probabilities of the classes; a long message is judged by its worst part as well.
+        """Gives the probabilities of the classes; those of a long message are averaged with those of its worst part.
 
-        The whole of a long story says little: what matters is one sentence of it.
+        The whole of a long story says little, as what matters is one sentence of it; but a part torn from its story
+        sounds dangerous when it is not. With the rules, the worst part by itself raises an alarm on every second
+        harmless story of evaluation/redflags_dev_stories.jsonl, the average on a fifth, and neither misses a danger.
         """
         if not any(token.is_alpha for token in doc) or not self._members:
             return _CALM
@@ -121,9 +123,9 @@ class LearnedScreen(StoredComponent):
         texts = [plain(doc)]
         if len(doc) > 1.5 * size:
             texts += [plain(doc[start : start + size]) for start in range(0, len(doc) - size // 2, size // 2)]
-        found = self._average(texts, thorough)
-        worst: npt.NDArray[np.float32] = found[found[:, 0].argmin()]
-        return worst
+        whole, *parts = self._average(texts, thorough)
+        worst = min(parts, key=lambda part: float(part[0]), default=whole)
+        return average([whole[None], worst[None]])[0]
 
     def _average(self, texts: List[str], thorough: bool) -> npt.NDArray[np.float32]:
         """Gives the members' average; where the first finds all texts quite harmless, the other need not be asked."""

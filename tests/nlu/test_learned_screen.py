@@ -81,6 +81,23 @@ def test_the_second_fit_is_asked_unless_the_first_is_calm(first: float, thorough
     assert (members[0].asked, members[1].asked) == (1, asked)
 
 
+class _Finder(_Member):
+    """Finds danger in a text with a certain word only, more of it in a short one."""
+
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        dangers = [self.danger if "numb" in text and len(text) < 500 else 0.1 for text in texts]
+        return np.array([[1 - danger, 0, 0, danger, 0] for danger in dangers], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "words, danger", [(["numb"] * 20, 0.99), (["calm"] * 100, 0.1), (["numb"] * 5 + ["calm"] * 150, 0.77)]
+)
+def test_a_long_message_is_judged_by_its_whole_and_its_worst_part(words: list[str], danger: float):
+    screen, member = LearnedScreen(OPTIONS, None, None), _Finder(0.99)
+    screen._members = [(member, member)] * 2
+    assert 1 - screen._probabilities(read(" ".join(words)))[0] == pytest.approx(danger, abs=0.01)
+
+
 def test_no_verdict_on_an_evaluation_message_needs_the_second_fit_where_the_first_is_calm():
     config = yaml.safe_load((ROOT / "config.yml").read_text(encoding="utf-8"))["pipeline"]
     options = next(part for part in config if part["name"].endswith(".LearnedScreen"))
