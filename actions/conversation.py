@@ -241,7 +241,7 @@ class ActionShorten(Move):
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
-        return asides.shorter(turn, state, setting)
+        return dialogue.shorter(turn, state, setting)
 
 
 class ActionExplainWord(Move):

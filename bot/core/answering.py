@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.core import checks
@@ -121,8 +121,12 @@ def without_self_care(request: Request, setting: Setting) -> list[tuple[str, int
 
 def _bars(request: Request, k: Knowledge) -> tuple[str, ...]:
     """Gives the bars to self-care that apply when self-care is asked for."""
-    treats = DESCRIBE in request.goals or any(k.goals[goal].treats for goal in request.goals)
-    return bars(request.focus, k) if treats else ()
+    return bars(request.focus, k) if advises(request.goals, k) else ()
+
+
+def advises(goals: Iterable[str], k: Knowledge) -> bool:
+    """Tells whether an answer to goals has advice on what to do."""
+    return any(goal == DESCRIBE or k.goals[goal].treats for goal in goals)
 
 
 def bars(focus: Focus, k: Knowledge) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.core import checks
+from bot.core import asides, checks
 from bot.core import turn as t
 from bot.core.answering import (
     CAUSES,
@@ -13,6 +13,7 @@ from bot.core.answering import (
     TREATMENT,
     Request,
     Setting,
+    advises,
     answer,
     bar_self_care,
     bars,
@@ -22,6 +23,7 @@ from bot.core.answering import (
 from bot.core.asides import capital, certainty
 from bot.core.compose import join, place_buttons, section_name
 from bot.core.meant import (
+    DECISION,
     asked_besides,
     compared,
     focus_of,
@@ -37,6 +39,7 @@ from bot.core.meant import (
     measures_said,
     names_something,
     not_covered,
+    of_last,
     on_remedy,
     questions_of,
     remember,
@@ -56,8 +59,8 @@ from bot.core.replies import (
 from bot.core.select import choose, safe
 from bot.core.turn import Focus, State, Turn, unique
 from bot.knowledge.loader import Knowledge
+from bot.knowledge.schema import FACTS_ONLY
 
-DECISION = "ask_personal_medical_decision"
 CERTAINTY, PRIVACY = "certainty", "privacy"
 # What the person says about the course; these make a doctor the next thing to speak of.
 WORRYING = frozenset({"weeks", "months", "years", "recurrent", "severe"})
@@ -112,6 +115,9 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
 def follow_up(turn: Turn, state: State, setting: Setting) -> Reply | None:
     """Takes a bare question on the last answer ("how hard?" on massage), whatever its intent by itself."""
     k = setting.k
+    if t.OF_THESE in turn.ids(t.CUE) and of_last(turn, state, k) and not asked_besides(turn, k):
+        request = Request(intents_of(state.goals, k), state.goals, state.focus, k.phrases["silent"], found=state.listed)
+        return unserved(answer(request, state, setting), t.UNANSWERED, turn.nearest, state)
     if not followed_up(turn, state, k) or asked_besides(turn, k) or goals_of(turn.intents, k) != (DESCRIBE,):
         return None
     return ask(replace(turn, intents=intents_of(state.goals, k)), state, setting)
@@ -222,6 +228,9 @@ def decline(turn: Turn, state: State, setting: Setting) -> Reply:
         return ask(replace(turn, intents=intents_of(state.goals, k)), state, setting)
     again = state.kind == "decline"
     other = t.INSTEAD in turn.ids(t.CUE) and DECISION not in turn.intents
+    bare = t.INSTEAD in turn.ids(t.CUE) and not names_something(turn) and not state.medicines
+    if bare and state.kind == "answer":
+        return ask(replace(turn, intents=intents_of((TREATMENT,), k)), state, setting)
     if again and not turn.ids(t.MEDICINE) and (other or t.SET_ASIDE in turn.ids(t.CUE)):
         goal = goal_on(turn, k) if turn.ids(t.TOPIC) else TREATMENT
         return ask(replace(turn, intents=intents_of((goal,), k)), replace(state, medicines=()), setting)
@@ -445,8 +454,7 @@ def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
     if state.pending:
         return inform(turn, state, setting)
     # There is no alarm, so the next best guess is the likelier one.
-    second = questions_of(tuple(intent for intent in turn.guesses if intent != turn.intents[0])[:1], setting.k)
-    if second:
+    if second := _second_guess(turn, setting.k):
         return ask(replace(turn, intents=second), state, setting)
     if turn.ids(t.BODY_PART):
         return ask(replace(turn, intents=("describe_problem",)), state, setting)
@@ -455,6 +463,18 @@ def no_alarm(turn: Turn, state: State, setting: Setting) -> Reply:
     if followed := _follow(turn, state, setting):
         return followed
     return offer(turn, "false_alarm_none", state, setting, kind="smalltalk")
+
+
+def shorter(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Says the last answer again in its main points; with none before, what is named is asked about."""
+    if not state.last and has_subjects(turn) and (second := _second_guess(turn, setting.k)):
+        return ask(replace(turn, intents=second), state, setting)
+    return asides.shorter(turn, state, setting)
+
+
+def _second_guess(turn: Turn, k: Knowledge) -> tuple[str, ...]:
+    """Gives the next best guess at what a message asks, if it is a question."""
+    return questions_of(tuple(intent for intent in turn.guesses if intent != turn.intents[0])[:1], k)
 
 
 def recalled(flagged: Turn, state: State, k: Knowledge) -> State:
@@ -483,8 +503,7 @@ def _ordinal_opening(turn: Turn, state: State, k: Knowledge) -> str:
 def _check_first(goals: tuple[str, ...], focus: Focus, state: State, k: Knowledge) -> bool:
     """Tells whether advice must wait for a region's safety question."""
     due = checks.due(focus, state, k)
-    advises = DESCRIBE in goals or any(k.goals[goal].treats for goal in goals)
-    return advises and due is not None and due[1].first
+    return advises(goals, k) and due is not None and due[1].first
 
 
 def _ask_check(turn: Turn, goals: tuple[str, ...], focus: Focus, state: State, setting: Setting) -> Reply:
@@ -545,12 +564,14 @@ def _answer_not_covered(
     refer = (item.refer if item else None) or k.phrases["refer_default"]
     draft = setting.draft()
     opening = draft.phrase("nothing_for", what=name) + " " + draft.phrase("refer", who=refer[0].upper() + refer[1:])
-    if item and item.general:
+    caution = k.cautions[item.caution] if item and item.caution else None
+    if item and (item.general is True or (item.general == FACTS_ONLY and not advises(goals, k))):
+        if caution and item.general == FACTS_ONLY:
+            opening += " " + draft.fill(caution.caveat or "")
         reply, after = answer(Request(turn.intents, goals, replace(focus, topics=()), opening), state, setting)
         return reply, replace(after, missing=missing)
     draft.say(opening)
-    if item and item.caution:
-        caution = k.cautions[item.caution]
+    if caution:
         draft.cautions.append(caution.id)
         draft.say(draft.fill(caution.caveat or ""))
     barred = bars(focus, k)

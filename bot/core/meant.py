@@ -13,6 +13,7 @@ from bot.core.turn import Focus, State, Turn, unique
 from bot.knowledge.loader import Knowledge
 
 CORRECTION = "correction"
+DECISION = "ask_personal_medical_decision"
 
 
 def goals_of(intents: tuple[str, ...], k: Knowledge) -> tuple[str, ...]:
@@ -73,6 +74,13 @@ def on_remedy(turn: Turn, goals: tuple[str, ...], state: State, k: Knowledge) ->
     about = unique(k.lead(fact.id) for fact in told if subject & {fact.topic, *fact.medicines})
     likeness = dict(turn.near)
     return tuple(sorted(about, key=lambda fact: -likeness.get(fact, 0.0)))[:2]
+
+
+def of_last(turn: Turn, state: State, k: Knowledge) -> bool:
+    """Tells whether a message that names nothing is about the last answer, and decides nothing about a medicine."""
+    medical = any(k.facts[fact].medicines for fact in state.last if fact in k.facts)
+    decides = DECISION in turn.intents and medical
+    return state.kind == "answer" and bool(state.goals) and not decides and not names_something(turn)
 
 
 def with_place(goals: tuple[str, ...]) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ NOTHING_AT_ALL = "nothing_at_all"
 INSTEAD, IS_IT = "instead", "is_it"
 # Cues: a yes, and what makes one doubtful ("yes, all normal down there").
 YES, ALL_WELL = "yes", "all_well"
+# A cue: which of the things just told, or several of them at once ("so which?", "both together?").
+OF_THESE = "of_these"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 

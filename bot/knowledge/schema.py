@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Any, Literal, Optional
+from typing import Any, Literal, Optional, Union
 
 from pydantic import BaseModel, Extra, Field, validator
 from pydantic.fields import ModelField
@@ -121,13 +121,17 @@ class Medicine(Concept):
     causes_spasm: bool = False
 
 
+# Facts are told, advice is not.
+FACTS_ONLY = "facts only"
+
+
 class NotCovered(Concept):
     """What people ask about and the documents do not speak of."""
 
     instead: tuple[str, ...] = ()
     caution: Optional[str] = None
     refer: Optional[str] = None
-    general: bool = False
+    general: Union[bool, Literal["facts only"]] = False
 
 
 class Fact(Record):

@@ -360,6 +360,47 @@ def test_how_hard_after_what_to_do_is_not_covered_whatever_its_intent(setting: S
     assert d.follow_up(turn("unsure", cue="how_to_do"), State(), setting) is None
 
 
+@pytest.mark.parametrize("intent", ["ask_personal_medical_decision", "negative_feedback", "nlu_fallback", "ask_source"])
+def test_which_of_these_is_about_the_last_answer_whatever_its_intent(intent: str, setting: Setting):
+    first, state = d.ask(turn("ask_heat_or_cold", body_part="back"), State(), setting)
+    asked = turn(intent, cue="of_these")
+    reply, _ = d.follow_up(asked, state, setting)
+    assert reply.text.startswith(K.phrases["silent"]) and set(first.facts) & set(reply.facts)
+    assert d.follow_up(asked, State(), setting) is None
+    assert d.follow_up(turn(intent, cue="of_these", topic="massage"), state, setting) is None
+
+
+def test_something_else_than_what_was_just_told_is_no_personal_decision(setting: Setting):
+    _, state = d.ask(turn("ask_exercise_or_stretching", body_part="neck"), State(), setting)
+    asked = turn("ask_personal_medical_decision", cue="instead")
+    assert d.decline(asked, state, setting)[0].kind == "answer"
+    assert d.decline(replace(asked, mentions=(Mention("medicine", "ibuprofen"),)), state, setting)[0].kind == "decline"
+
+
+def test_just_the_bit_on_something_is_a_question_where_nothing_was_said_before(setting: Setting):
+    asked = replace(turn("ask_simpler", topic="electrolytes"), guesses=("ask_simpler", "ask_hydration_or_diet"))
+    reply, state = d.shorter(asked, State(), setting)
+    assert reply.kind == "answer" and reply.facts and K.phrases["simply"] not in reply.text
+    assert K.phrases["simply"] in d.shorter(asked, state, setting)[0].text
+    assert d.shorter(turn("ask_simpler"), State(), setting)[0].kind == "clarify"
+
+
+def test_both_medicines_together_are_for_a_pharmacist(setting: Setting):
+    _, state = d.ask(turn("ask_medication", body_part="back"), State(), setting)
+    assert d.follow_up(turn("ask_personal_medical_decision", cue="of_these"), state, setting) is None
+    assert d.follow_up(turn("ask_medication", cue="of_these"), state, setting)
+
+
+@pytest.mark.parametrize(
+    "intent, told",
+    [("ask_causes", True), ("ask_treatment", False), ("ask_prevention", False), ("ask_medication", False)],
+)
+def test_of_a_child_causes_are_told_and_advice_is_not(intent: str, told: bool, setting: Setting):
+    reply, _ = d.ask(turn(intent, body_part="calf", not_covered="children"), State(), setting)
+    assert K.not_covered["children"].name in reply.text and K.cautions["absent-groups"].caveat in reply.text
+    assert bool(reply.facts) is told
+
+
 @pytest.mark.parametrize("move", [d.decline, d.negative_feedback, d.fallback])
 def test_something_else_after_a_declined_question_is_answered(move, setting: Setting):
     _, state = d.decline(

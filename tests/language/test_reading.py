@@ -64,6 +64,8 @@ def test_place_beside_a_word_of_pain_comes_first():
 
 def test_excluded_place_is_left_out():
     assert found("not the foot, my calf", "body_part") == ["calf"]
+    assert found("nothing in the chest, only the thigh", "body_part") == ["thigh"]
+    assert found("no chest pain, it is my thigh", "body_part") == ["thigh"]
 
 
 def test_part_of_an_illness_is_no_place():
