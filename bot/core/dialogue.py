@@ -258,6 +258,8 @@ def sources(turn: Turn, state: State, setting: Setting) -> Reply:
         return followed
     if turn.ids(t.NOT_COVERED):
         return ask(replace(turn, intents=intents_of(("about",), k)), state, setting)
+    if t.CONTENT in turn.ids(t.CUE) and (asked := _second_guess(turn, k) or intents_of(state.goals, k)):
+        return ask(replace(turn, intents=asked), state, setting)
     if (has_subjects(turn) or turn.ids(t.BODY_PART)) and not state.last:
         return ask(replace(turn, intents=intents_of((goal_on(turn, k),), k)), state, setting)
     draft = setting.draft()
@@ -398,9 +400,9 @@ def check_denied(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def plain_yes(turn: Turn, k: Knowledge) -> bool:
-    """Tells whether a message that has a yes says nothing that may mean a no, and asks nothing."""
+    """Tells whether a message that has a yes says nothing that may mean a no or a choice, and asks nothing."""
     asks = any(intent != "describe_problem" for intent in questions_of(turn.intents, k))
-    return not asks and not {t.ALL_WELL, checks.DENIES_SIGNS} & set(turn.ids(t.CUE))
+    return not asks and not {t.ALL_WELL, t.OF_THESE, checks.DENIES_SIGNS} & set(turn.ids(t.CUE))
 
 
 def check_again(turn: Turn, state: State, setting: Setting, region: str) -> Reply:

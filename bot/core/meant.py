@@ -80,7 +80,8 @@ def of_last(turn: Turn, state: State, k: Knowledge) -> bool:
     """Tells whether a message that names nothing is about the last answer, and decides nothing about a medicine."""
     medical = any(k.facts[fact].medicines for fact in state.last if fact in k.facts)
     decides = DECISION in turn.intents and medical
-    return state.kind == "answer" and bool(state.goals) and not decides and not names_something(turn)
+    named = any(turn.ids(kind) for kind in t.SUBJECTS if kind != t.TOPIC) or _firm(turn.ids(t.TOPIC), k)
+    return state.kind == "answer" and bool(state.goals) and not decides and not named
 
 
 def with_place(goals: tuple[str, ...]) -> tuple[str, ...]:
@@ -104,7 +105,7 @@ def focus_of(turn: Turn, state: State, goals: tuple[str, ...], k: Knowledge) -> 
         triggers=triggers,
         conditions=unique((*turn.ids(t.CONDITION), *lasting(state, k))),
         medicines=turn.ids(t.MEDICINE),
-        topics=turn.ids(t.TOPIC) if DESCRIBE not in goals else (),
+        topics=_topics(turn, k) if DESCRIBE not in goals else (),
     )
     listed = listed_fact(turn, state, k)
     if listed:
@@ -114,6 +115,17 @@ def focus_of(turn: Turn, state: State, goals: tuple[str, ...], k: Knowledge) -> 
         return focus
     carried = replace(focus, conditions=state.conditions, medicines=state.medicines, topics=state.topics)
     return carried if _serves(carried, goals, k) else focus
+
+
+def _topics(turn: Turn, k: Knowledge) -> tuple[str, ...]:
+    """Gives the topics named, without those that give way to another subject of the message."""
+    topics, others = turn.ids(t.TOPIC), (*turn.ids(t.CONDITION), *turn.ids(t.MEDICINE))
+    firm = _firm(topics, k)
+    return firm if firm or others else topics
+
+
+def _firm(topics: Iterable[str], k: Knowledge) -> tuple[str, ...]:
+    return tuple(topic for topic in topics if not k.topics[topic].gives_way)
 
 
 def lasting(state: State, k: Knowledge) -> tuple[str, ...]:

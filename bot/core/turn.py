@@ -25,6 +25,8 @@ INSTEAD, IS_IT = "instead", "is_it"
 YES, ALL_WELL = "yes", "all_well"
 # A cue: which of the things just told, or several of them at once ("so which?", "both together?").
 OF_THESE = "of_these"
+# A cue: what the documents say is asked, not which they are ("what do they say about heat?").
+CONTENT = "content"
 # The mentions that say what a question is about.
 SUBJECTS = (BODY_PART, TRIGGER, CONDITION, MEDICINE, TOPIC, NOT_COVERED)
 

@@ -27,13 +27,15 @@ from bot.language.safety import load_reader
 from bot.train import ROOT, current_model
 
 HELD_OUT, DEVELOPMENT = ROOT / "evaluation" / "redflags.jsonl", ROOT / "evaluation" / "redflags_dev.jsonl"
-FRESH, BLUNT, STORIES = (
-    ROOT / "evaluation" / f"redflags_{name}.jsonl" for name in ("fresh", "dev_blunt", "dev_stories")
+FRESH, UNSEEN, BLUNT, STORIES = (
+    ROOT / "evaluation" / f"redflags_{name}.jsonl" for name in ("fresh", "unseen", "dev_blunt", "dev_stories")
 )
 ORDINARY = ROOT / "evaluation" / "utterances.jsonl"
 RESULTS, DOCUMENT = ROOT / "results", ROOT / "docs" / "safety-evaluation.md"
 TEMPLATE = Path(__file__).with_name("safety_evaluation.md")
 URGENCIES = ("emergency", "urgent", "soon")
+# Thoughts of suicide have an urgency of their own in some files.
+COUNTED_AS = {"crisis": "emergency"}
 ASK = "safety_check"
 IN_TIME = {"emergency": ("emergency", "crisis"), "urgent": ("emergency", "crisis", "urgent")}
 _Z = 1.959964
@@ -104,7 +106,7 @@ async def _rows(agent: Any, raw: Iterable[dict[str, Any]]) -> list[Row]:
             text=item["text"],
             red_flag=item.get("red_flag", item.get("intent") == "red_flag"),
             category=item.get("category") or item.get("intent") or "",
-            urgency=item.get("urgency") or "",
+            urgency=COUNTED_AS.get(item.get("urgency") or "", item.get("urgency") or ""),
             rule=worst.rule if worst else "",
             danger=float(parsed["danger_probability"]),
             kind=kind,
@@ -213,7 +215,8 @@ def draw(rows: Sequence[Row], file: Path) -> None:
 def write_document() -> None:
     """Writes docs/safety-evaluation.md from its template and fresh figures."""
     values: dict[str, str] = {}
-    files = {"held_out": HELD_OUT, "fresh": FRESH, "development": DEVELOPMENT, "blunt": BLUNT, "stories": STORIES}
+    held_out = {"held_out": HELD_OUT, "fresh": FRESH, "unseen": UNSEEN}
+    files = {**held_out, "development": DEVELOPMENT, "blunt": BLUNT, "stories": STORIES}
     for key, path in files.items():
         rows = measure(path)
         values[f"{key}_layers"] = layer_table({n: figures(rows, f) for n, f in layers(_threshold()).items()})

@@ -88,6 +88,7 @@ class Topic(Concept):
 
     meaning: str
     overview: bool = False
+    gives_way: bool = False
 
 
 class BodyPart(Concept):

@@ -137,6 +137,11 @@ async def test_a_doubtful_yes_to_a_safety_question_is_asked_about_again(executor
     assert again["responses"][0]["safety_reply"] == "cauda-equina"
 
 
+async def test_a_choice_is_no_yes_to_a_safety_question(executor):
+    result = await run(executor, "action_affirm", "affirm", [("cue", "of_these")], slots=CHECKED)
+    assert result["responses"][0]["custom"]["safety_question"] == "back"
+
+
 async def test_a_doubtful_yes_to_the_screens_question_is_asked_about_again(executor):
     asked = {"event": "bot", "metadata": {"utter_action": "utter_red_flag"}}
     doubt = {"safety_reply": "check-any", "safety_rule": "learned-screen"}

@@ -370,6 +370,29 @@ def test_which_of_these_is_about_the_last_answer_whatever_its_intent(intent: str
     assert d.follow_up(turn(intent, cue="of_these", topic="massage"), state, setting) is None
 
 
+def test_the_difference_between_the_two_just_told_is_not_that_of_spasm_and_cramp(setting: Setting):
+    first, state = d.ask(turn("ask_heat_or_cold", body_part="back"), State(), setting)
+    asked = turn("ask_about_spasms", cue="of_these", topic="terminology")
+    assert set(first.facts) & set(d.follow_up(asked, state, setting)[0].facts)
+
+
+@pytest.mark.parametrize("other", [{"topic": "electrolytes"}, {"medicine": "ibuprofen"}])
+def test_same_as_is_about_names_only_where_nothing_else_is_named(other: dict[str, str], setting: Setting):
+    names = turn("ask_about_spasms", topic="terminology")
+    both = replace(names, mentions=(*names.mentions, *turn("ask_about_spasms", **other).mentions))
+    assert "terminology" in topics(d.ask(names, State(), setting)[0])
+    assert "terminology" not in topics(d.ask(both, State(), setting)[0])
+
+
+def test_what_the_documents_say_on_something_is_no_question_about_documents(setting: Setting):
+    _, state = d.ask(turn("ask_causes", body_part="back"), State(), setting)
+    asked = replace(turn("ask_source", cue="content"), guesses=("ask_source", "ask_prevention"))
+    assert d.sources(asked, state, setting)[0].text.startswith(K.goals["prevention"].heading)
+    again, _ = d.sources(replace(asked, guesses=()), state, setting)
+    assert K.phrases["source_last"] not in again.text
+    assert K.phrases["source_last"] in d.sources(turn("ask_source"), state, setting)[0].text
+
+
 def test_something_else_than_what_was_just_told_is_no_personal_decision(setting: Setting):
     _, state = d.ask(turn("ask_exercise_or_stretching", body_part="neck"), State(), setting)
     asked = turn("ask_personal_medical_decision", cue="instead")
