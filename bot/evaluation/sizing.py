@@ -1,6 +1,7 @@
-"""How many processes, cores and gigabytes a number of people needs: `python -m bot.evaluation.sizing [--write]`.
+"""How many processes, cores and gigabytes a number of people needs: `python -m bot.evaluation.sizing`.
 
-Computed from what was measured (`evaluation/sizing.json`); with --write the table goes into docs/scaling.md.
+Computed from what was measured (`evaluation/sizing.json`). With --measure that is measured anew, in about a minute,
+with a PostgreSQL and a Redis started for it; with --write the table goes into docs/scaling.md.
 """
 
 from __future__ import annotations
@@ -8,12 +9,21 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import dataclass
+import tempfile
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from bot.database import open_engine
+from bot.evaluation import servers
+from bot.evaluation.live import LiveBot, live_bot
+from bot.evaluation.processes import cpu_seconds, memory_mb, of_module, tree
 from bot.train import ROOT
 
 INPUTS = ROOT / "evaluation" / "sizing.json"
+MESSAGES = ROOT / "evaluation" / "utterances.jsonl"
+WARM_UP, MEASURED, TURNS = 20, 500, 5
 PAGE = ROOT / "docs" / "scaling.md"
 BEGIN, END = "<!-- sizing: begin -->\n", "<!-- sizing: end -->"
 PEOPLE = (10, 100, 1_000, 10_000)
@@ -28,7 +38,7 @@ class Inputs:
         source: Where the figures come from.
         bot_cpu_ms: CPU time of the bot's process for one message.
         actions_cpu_ms: CPU time of its action server for one message.
-        process_mb: Memory of both together.
+        process_mb: Memory of both together, with what starts them.
         stored_bytes: What one message and its reply take in the database, indexes included.
         messages_per_minute: How fast a person who chats writes.
         load: Share of a core that is planned with; the rest is for peaks.
@@ -98,6 +108,46 @@ def read(path: Path = INPUTS) -> Inputs:
     return Inputs(**json.loads(path.read_text(encoding="utf-8")))
 
 
+def measured(before: Inputs) -> Inputs:
+    """Measures a bot over REST with PostgreSQL and Redis; the assumptions stay as they are."""
+    texts = [json.loads(line)["text"] for line in MESSAGES.read_text(encoding="utf-8").splitlines()]
+    with (
+        servers.postgres() as postgres,
+        servers.redis() as redis,
+        tempfile.TemporaryDirectory() as folder,
+        live_bot(Path(folder), DATABASE_URL=postgres.url, REDIS_URL=redis.url) as bot,
+    ):
+        _talk(bot, texts[:WARM_UP])
+        pid, engine = bot.process.pid, open_engine(postgres.url)
+        bots, actions = of_module(pid, "bot.rasa_cli"), of_module(pid, "bot.action_server")
+        at_first = cpu_seconds(bots), cpu_seconds(actions), _stored(engine)
+        _talk(bot, texts[WARM_UP : WARM_UP + MEASURED])
+        after = cpu_seconds(bots), cpu_seconds(actions), _stored(engine)
+        bot_s, actions_s, stored = ((late - early) / MEASURED for early, late in zip(at_first, after, strict=True))
+        return replace(
+            before,
+            source=f"{MEASURED} messages over REST with PostgreSQL and Redis, `--measure`",
+            bot_cpu_ms=round(bot_s * 1000, 1),
+            actions_cpu_ms=round(actions_s * 1000, 1),
+            process_mb=round(memory_mb(tree(pid))),
+            stored_bytes=10 * round(stored / 10),
+        )
+
+
+def _talk(bot: LiveBot, texts: list[str]) -> None:
+    """Writes messages in conversations of a few turns."""
+    for start in range(0, len(texts), TURNS):
+        sender = bot.conversation()
+        for text in texts[start : start + TURNS]:
+            bot.say(text, sender)
+
+
+def _stored(engine: sa.engine.Engine) -> int:
+    """Gives the bytes that the conversations take, indexes included."""
+    with engine.connect() as connection:
+        return int(connection.scalar(sa.text("select pg_total_relation_size('events')")))
+
+
 def filled(page: str, inputs: Inputs) -> str:
     """Gives the page with the table between its marks."""
     before, _, rest = page.partition(BEGIN)
@@ -106,7 +156,9 @@ def filled(page: str, inputs: Inputs) -> str:
 
 
 def main() -> int:
-    """Prints the table, or writes it into the page."""
+    """Measures if asked to; prints the table, or writes it into the page."""
+    if "--measure" in sys.argv:
+        INPUTS.write_text(json.dumps(asdict(measured(read())), indent=2) + "\n", encoding="utf-8")
     if "--write" in sys.argv:
         PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), read()), encoding="utf-8")
     else:
