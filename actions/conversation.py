@@ -91,8 +91,6 @@ class MoveAfterAlarm(Move):
         """Makes the move (see parent)."""
         alarmed = after_alarm(tracker) or (self.says is Says.NO_ALARM and self.alarm(tracker) is not None)
         region = checks.region_of(tracker.get_slot(SAFETY_REPLY)) if alarmed else state_of(tracker).checking
-        if region and self.says is Says.YES and not alarmed:
-            return self.yes_to_check(dispatcher, tracker, region)
         if region and self.says in (Says.YES, Says.NOT_SURE):
             unsure = checks.NOT_SURE if self.says is Says.NOT_SURE else ""
             return send_to_help(dispatcher, tracker, region, self._knowledge, unsure)

@@ -58,13 +58,13 @@ class Move(Action, ABC):
         """Runs the move (see parent); a yes to a safety question, and a question of the screen, come first."""
         region = open_check(tracker)
         if region and YES in turn_from(tracker).ids(CUE):
-            return self.yes_to_check(dispatcher, tracker, region)
+            return self._yes_to_check(dispatcher, tracker, region)
         question = _screen_question(tracker)
         if question and not self.answers_beside(tracker, question):
             return warn(dispatcher, question[RULE], question[REPLY])
         return await self.move(dispatcher, tracker)
 
-    def yes_to_check(self, dispatcher: CollectingDispatcher, tracker: Tracker, region: str) -> list[EventType]:
+    def _yes_to_check(self, dispatcher: CollectingDispatcher, tracker: Tracker, region: str) -> list[EventType]:
         """Sends to help, whatever the message's intent; a yes beside something else is asked about once more."""
         turn, state = turn_from(tracker), state_of(tracker)
         if dialogue.plain_yes(turn, self._knowledge):

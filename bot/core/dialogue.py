@@ -116,6 +116,8 @@ def follow_up(turn: Turn, state: State, setting: Setting) -> Reply | None:
     """Takes a bare question on the last answer ("how hard?" on massage), whatever its intent by itself."""
     k = setting.k
     if t.OF_THESE in turn.ids(t.CUE) and of_last(turn, state, k) and not asked_besides(turn, k):
+        if state.checking and not has_subjects(turn):  # "both of them" may be the answer to the safety question
+            return check_again(turn, state, setting, state.checking)
         request = Request(intents_of(state.goals, k), state.goals, state.focus, k.phrases["silent"], found=state.listed)
         return unserved(answer(request, state, setting), t.UNANSWERED, turn.nearest, state)
     if not followed_up(turn, state, k) or asked_besides(turn, k) or goals_of(turn.intents, k) != (DESCRIBE,):
@@ -400,9 +402,9 @@ def check_denied(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def plain_yes(turn: Turn, k: Knowledge) -> bool:
-    """Tells whether a message that has a yes says nothing that may mean a no or a choice, and asks nothing."""
+    """Tells whether a message that has a yes says nothing that may mean a no, and asks nothing."""
     asks = any(intent != "describe_problem" for intent in questions_of(turn.intents, k))
-    return not asks and not {t.ALL_WELL, t.OF_THESE, checks.DENIES_SIGNS} & set(turn.ids(t.CUE))
+    return not asks and not {t.ALL_WELL, checks.DENIES_SIGNS} & set(turn.ids(t.CUE))
 
 
 def check_again(turn: Turn, state: State, setting: Setting, region: str) -> Reply:

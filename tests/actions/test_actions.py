@@ -137,9 +137,10 @@ async def test_a_doubtful_yes_to_a_safety_question_is_asked_about_again(executor
     assert again["responses"][0]["safety_reply"] == "cauda-equina"
 
 
-async def test_a_choice_is_no_yes_to_a_safety_question(executor):
-    result = await run(executor, "action_affirm", "affirm", [("cue", "of_these")], slots=CHECKED)
-    assert result["responses"][0]["custom"]["safety_question"] == "back"
+@pytest.mark.parametrize("cues", [["of_these"], ["yes", "of_these"]])
+async def test_both_of_them_is_a_yes_to_a_safety_question(executor, cues):
+    result = await run(executor, "action_affirm", "affirm", [("cue", cue) for cue in cues], slots=CHECKED)
+    assert result["responses"][0]["safety_reply"] == "cauda-equina"
 
 
 async def test_a_doubtful_yes_to_the_screens_question_is_asked_about_again(executor):

@@ -364,6 +364,10 @@ def test_how_hard_after_what_to_do_is_not_covered_whatever_its_intent(setting: S
 def test_which_of_these_is_about_the_last_answer_whatever_its_intent(intent: str, setting: Setting):
     first, state = d.ask(turn("ask_heat_or_cold", body_part="back"), State(), setting)
     asked = turn(intent, cue="of_these")
+    # "Both of them" may be the answer to the safety question that stands below.
+    doubtful, _ = d.follow_up(asked, state, setting)
+    assert state.checking and doubtful.safety_question == state.checking and not doubtful.facts
+    state = replace(state, checking="")
     reply, _ = d.follow_up(asked, state, setting)
     assert reply.text.startswith(K.phrases["silent"]) and set(first.facts) & set(reply.facts)
     assert d.follow_up(asked, State(), setting) is None
@@ -410,6 +414,7 @@ def test_just_the_bit_on_something_is_a_question_where_nothing_was_said_before(s
 
 def test_both_medicines_together_are_for_a_pharmacist(setting: Setting):
     _, state = d.ask(turn("ask_medication", body_part="back"), State(), setting)
+    state = replace(state, checking="")
     assert d.follow_up(turn("ask_personal_medical_decision", cue="of_these"), state, setting) is None
     assert d.follow_up(turn("ask_medication", cue="of_these"), state, setting)
 
