@@ -136,12 +136,14 @@ def test_screen_is_first_and_gate_is_last():
 
 def test_training_time_components_tell_rasas_cache_about_the_code_they_call():
     from bot.nlu.intent_classifier import QuestionClassifier
+    from bot.nlu.intent_encoder import IntentEncoder
     from bot.nlu.language_reader import LanguageReader
     from bot.nlu.learned_screen import LearnedScreen
     from bot.nlu.safety_screen import SafetyScreen
     from bot.nlu.sentence_encoder import SentenceEmbedder
 
-    for component in (LanguageReader, SentenceEmbedder, QuestionClassifier, SafetyScreen, LearnedScreen):
+    ours = (LanguageReader, IntentEncoder, SentenceEmbedder, QuestionClassifier, SafetyScreen, LearnedScreen)
+    for component in ours:
         assert component.fingerprint_addon({}), component
 
 

@@ -37,17 +37,17 @@ def questions(whole: Guess, parts: Sequence[Guess], length: int) -> tuple[str, .
         parts: The best guess for each clause, in order.
         length: Tokens in the message.
     """
-    sure = [part for part in parts if _is_question(part.intent) and part.confidence >= CLAUSE_CONFIDENCE]
+    sure = [part for part in parts if is_question(part.intent) and part.confidence >= CLAUSE_CONFIDENCE]
     asked = unique(part.intent for part in sure)
     if not asked:
         return (whole.intent,)
     if whole.intent in _ANSWERS:
         return (whole.intent, *asked[-MOST_QUESTIONS:])
-    is_question = whole.intent.startswith(QUESTION)
-    surer = is_question and whole.intent not in asked and sure[-1].confidence > whole.confidence
+    asks = whole.intent.startswith(QUESTION)
+    surer = asks and whole.intent not in asked and sure[-1].confidence > whole.confidence
     if length >= STORY_LENGTH or surer or (whole.intent in asked and len(asked) > 1):
         return asked[-MOST_QUESTIONS:]
-    if is_question or whole.intent in _CARED_FOR:
+    if asks or whole.intent in _CARED_FOR:
         return (whole.intent,)
     stray = unique(part.intent for part in sure if part.confidence >= max(STRAY_CONFIDENCE, whole.confidence))
     return stray[-MOST_QUESTIONS:] or (whole.intent,)
@@ -57,5 +57,6 @@ def questions(whole: Guess, parts: Sequence[Guess], length: int) -> tuple[str, .
 _CARED_FOR = frozenset({"human_handoff", "set_country", "bot_challenge", "goodbye", "nlu_fallback"})
 
 
-def _is_question(intent: str) -> bool:
+def is_question(intent: str) -> bool:
+    """Tells whether an intent of a clause counts as a question of its own."""
     return intent.startswith(QUESTION) and intent not in _MODIFIERS

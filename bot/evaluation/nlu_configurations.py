@@ -25,7 +25,7 @@ from bot.train import ROOT
 Labelled = tuple[str, str]
 # Components of config.yml that choose an intent; the others only add to a message, or override the choice for safety,
 # which every configuration would need alike.
-CHOOSE = ("LanguageReader", "SentenceEmbedder", "QuestionClassifier", "FallbackClassifier")
+CHOOSE = ("LanguageReader", "IntentEncoder", "SentenceEmbedder", "QuestionClassifier", "FallbackClassifier")
 FALLBACK = "FallbackClassifier"
 EPOCHS, QUICK_EPOCHS = 100, 2
 # spaCy's text classifier is fitted until its accuracy on a tenth of the phrases has not risen for so many rounds.

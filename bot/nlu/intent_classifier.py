@@ -22,17 +22,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from spacy.tokens import Doc
 
-from bot.core.questions import Guess, questions
+from bot.core.questions import CLAUSE_CONFIDENCE, Guess, is_question, questions
 from bot.core.turn import CUE, NOT_COVERED, TOPIC
 from bot.knowledge.vocabulary import reading_digest
-from bot.language.adapter import Adapter
-from bot.language.clauses import clauses
 from bot.language.concepts import load_finder
-from bot.language.encoder import DIMENSIONS, SentenceEncoder, load_encoder, side_by_side, weights_folder
-from bot.language.pipeline import plain, read, respelled
+from bot.language.encoder import DIMENSIONS, load_encoder
+from bot.language.pipeline import read, respelled
 from bot.language.weights import TermWeights
 from bot.nlu.components import StoredComponent
-from bot.nlu.intent_training import fitted
+from bot.nlu.intent_encoder import Reading, reading
 from bot.nlu.language_reader import DOC
 
 # The key under which the action server finds the intents of all questions in a message.
@@ -46,12 +44,12 @@ _TELLING = frozenset({TOPIC, CUE, NOT_COVERED})
 # The intent of a message without words; FallbackClassifier sets the same when unsure.
 NOTHING = "nlu_fallback"
 # What the model keeps of it.
-REGRESSION, ADAPTER = "classifier.joblib", "adapter.npz"
+REGRESSION = "classifier.joblib"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class QuestionClassifier(StoredComponent, IntentClassifier):
-    """Two guesses, averaged: logistic regression over what a text says, and the encoder fitted to the intents.
+    """Two guesses, averaged: that of the encoder fitted to the intents, and logistic regression over what a text says.
 
     The regression sees the sentence embedding, character n-grams and the concepts that are named. Either errs where the
     other does not: the fitted encoder reads loose wordings better, the regression rare ones.
@@ -79,9 +77,8 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         vectorizer: Optional[TfidfVectorizer] = None,
         concepts: Optional[DictVectorizer] = None,
         classifier: Optional[LogisticRegression] = None,
-        adapter: Optional[Adapter] = None,
     ) -> None:
-        """Keeps the options and, once trained, the vectorizers, the classifier and the encoder's adapter."""
+        """Keeps the options and, once trained, the vectorizers and the classifier."""
         super().__init__(config, storage, resource)
         self._encoder = load_encoder()
         self._finder = load_finder()
@@ -89,8 +86,9 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         self._terms = TermWeights(vectorizer) if vectorizer else None
         self._concepts = concepts
         self._classifier = classifier
-        self._adapter = adapter
-        self._fitted_encoder = SentenceEncoder(weights_folder(), adapter=adapter) if adapter else None
+        # Which intents count in a clause.
+        names = classifier.classes_ if classifier else ()
+        self._counted = np.array([is_question(name) or name == FALSE_ALARM for name in names], dtype=bool)
         # The parts of the weights, for `_regression`.
         weights, intercept = _of_each_intent(classifier) if classifier else (np.zeros((0, 0)), np.zeros(0))
         self._intercept = intercept
@@ -134,8 +132,6 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         ).fit(matrix, [e.get(INTENT) for e in examples])
         with self._storage.write_to(self._resource) as folder:
             joblib.dump((self._vectorizer, self._concepts, self._classifier), folder / REGRESSION)
-            if self._config["fitted"]:
-                fitted((e.get(TEXT), e.get(INTENT)) for e in examples).save(folder / ADAPTER)
         return self._resource
 
     @classmethod
@@ -149,9 +145,8 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
     ) -> QuestionClassifier:
         """Reads the trained component from the model (see parent)."""
         with model_storage.read_from(resource) as folder:
-            adapter = Adapter.load(folder / ADAPTER) if (folder / ADAPTER).is_file() else None
             vectorizer, concepts, classifier = joblib.load(folder / REGRESSION)
-        return cls(config, model_storage, resource, vectorizer, concepts, classifier, adapter)
+        return cls(config, model_storage, resource, vectorizer, concepts, classifier)
 
     def process(self, messages: List[Message]) -> List[Message]:
         """Sets intent, ranking and the questions of each message."""
@@ -163,7 +158,7 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
                 message.set(INTENT, {"name": NOTHING, PREDICTED_CONFIDENCE_KEY: 1.0}, add_to_output=True)
                 message.set(QUESTIONS, [NOTHING], add_to_output=True)
                 continue
-            whole, *ranked = self._read(text, doc, embedding)
+            whole, *ranked = self._guesses(text, reading(message), embedding)
             parts = [guesses[0] for guesses in ranked]
             asked = questions(whole[0], parts, len(doc))
             # A question in what is none as a whole decides what is done, so it leads the ranking, from which Rasa's SDK
@@ -180,25 +175,27 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
             message.set(TAKES_BACK, taken_back, add_to_output=True)
         return messages
 
-    def _read(self, text: str, doc: Doc, embedding: np.ndarray) -> List[List[Guess]]:
-        """Gives the guesses for the whole message, then those for each clause of one that has several."""
-        parts = clauses(doc)
-        if len(parts) < 2:
-            return self._guesses([text], [doc], embedding)
-        docs = [read(part) for part in parts]
-        return self._guesses([text, *parts], [doc, *docs], embedding)
-
-    def _guesses(self, texts: List[str], docs: List[Doc], embedding: np.ndarray) -> List[List[Guess]]:
-        """Gives for each text all intents, likeliest first; of the first text the embedding is known."""
+    def _guesses(self, text: str, read_as: Reading, embedding: np.ndarray) -> List[List[Guess]]:
+        """Gives the intents for the message, whose embedding is known, and for each clause, likeliest first."""
         assert self._classifier is not None
-        found, worded = side_by_side(
-            lambda: self._regression(texts, docs, embedding), lambda: self._worded(docs), sum(map(len, docs))
-        )
-        if worded is not None:
-            share = self._config["fitted"] * np.array([[any(token.is_alpha for token in doc)] for doc in docs])
-            found = (1 - share) * found + share * worded
+        found, heard = read_as.probabilities.copy(), self._worth_hearing(read_as.probabilities)
+        docs = [read_as.docs[place] for place in heard]
+        regression = self._regression([text, *(doc.text for doc in docs[1:])], docs, embedding)
+        # The fitted encoder knows symbols only by their names.
+        share = self._config["fitted"] * np.array([[any(token.is_alpha for token in doc)] for doc in docs])
+        found[heard] = (1 - share) * regression + share * found[heard]
         names = self._classifier.classes_
         return [[Guess(str(names[i]), float(row[i])) for i in np.argsort(-row)] for row in found]
+
+    def _worth_hearing(self, worded: np.ndarray) -> List[int]:
+        """Gives the whole and the clauses in which the regression may yet find what clauses are read for.
+
+        Only a question counts in a clause, or that an alarm is taken back. Where the fitted encoder finds so little of
+        either, no regression could lift it to the confidence that it needs; half of all clauses need no second guess.
+        """
+        share = self._config["fitted"]
+        most = share * worded[:, self._counted].max(axis=1, initial=0.0) + 1 - share
+        return [0, *(np.flatnonzero(most[1:] >= min(CLAUSE_CONFIDENCE, SURE)) + 1)]
 
     def _regression(self, texts: List[str], docs: List[Doc], embedding: np.ndarray) -> np.ndarray:
         """Gives the regression's probabilities of the intents."""
@@ -209,15 +206,6 @@ class QuestionClassifier(StoredComponent, IntentClassifier):
         spelled = self._terms.transform(texts) @ self._spelling
         named = self._concepts.transform([self._name(doc) for doc in docs]) @ self._named
         return np.asarray(softmax(embeddings @ self._meaning + spelled + named + self._intercept, axis=1))
-
-    def _worded(self, docs: List[Doc]) -> Optional[np.ndarray]:
-        """Gives the fitted encoder's probabilities; it knows symbols only by their names.
-
-        Regression and encoder both name the intents in alphabetical order.
-        """
-        if not self._adapter or not self._fitted_encoder:
-            return None
-        return self._adapter.probabilities(self._fitted_encoder.pool([plain(doc) for doc in docs]))
 
     def _name(self, doc: Doc) -> Dict[str, float]:
         """Gives the features of what a text names: of each kind whether it does, and which topic or cue."""

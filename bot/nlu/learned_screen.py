@@ -19,7 +19,7 @@ from spacy.tokens import Doc
 
 from bot.core.checks import ANYWHERE, CHECK
 from bot.language.adapter import Adapter
-from bot.language.encoder import WORDS_FOR_TWO, SentenceEncoder, side_by_side, weights_folder
+from bot.language.encoder import SentenceEncoder, aside, weights_folder
 from bot.language.pipeline import plain
 from bot.nlu.components import StoredComponent
 from bot.nlu.language_reader import DOC
@@ -29,6 +29,8 @@ from bot.nlu.screen_training import CLASSES, HARMLESS, SEEDS, current_adapters, 
 LEARNED = "learned-screen"
 # The key under which the probabilities travel, for evaluation.
 PROBABILITY = "danger_probability"
+# The key of what waits for the verdict: long messages are looked at while the other components read them.
+LOOKING = "looking"
 # The fixed reply for each urgency that the screen finds by itself.
 REPLIES = {"emergency": "emergency-now", "crisis": "crisis", "urgent": "see-today", "soon": "doctor-soon"}
 
@@ -86,17 +88,20 @@ class LearnedScreen(StoredComponent):
         return component
 
     def process(self, messages: List[Message]) -> List[Message]:
-        """Adds what it finds to the rules' verdict."""
+        """Begins to look at each message; `learned` waits for the end."""
         for message in messages:
             doc = message.get(DOC)
-            rule = message.get(SAFETY) or {}
-            # Before it doubts a rule, all members are heard.
-            found = self._probabilities(doc, thorough=bool(rule)) if doc is not None else _CALM
-            danger = 1.0 - float(found[0])
-            message.set(PROBABILITY, round(danger, 3), add_to_output=True)
-            verdict = self._verdict(rule, danger, found)
-            message.set(SAFETY, verdict, add_to_output=True)
+            message.set(LOOKING, aside(partial(self._look, message), len(doc) if doc is not None else 0))
         return messages
+
+    def _look(self, message: Message) -> Tuple[float, Dict[str, str]]:
+        """Gives the probability of danger and the verdict, the rules' joined with its own."""
+        doc = message.get(DOC)
+        rule = message.get(SAFETY) or {}
+        # Before it doubts a rule, all members are heard.
+        found = self._probabilities(doc, thorough=bool(rule)) if doc is not None else _CALM
+        danger = 1.0 - float(found[0])
+        return danger, self._verdict(rule, danger, found)
 
     def _verdict(self, rule: Dict[str, str], danger: float, found: npt.NDArray[np.float32]) -> Dict[str, str]:
         """Joins the rules' verdict and the learned one."""
@@ -129,13 +134,22 @@ class LearnedScreen(StoredComponent):
 
     def _average(self, texts: List[str], thorough: bool) -> npt.NDArray[np.float32]:
         """Gives the members' average; where the first finds all texts quite harmless, the other need not be asked."""
-        one, other = (partial(_ask, *member, texts) for member in self._members)
-        words = sum(len(text.split()) for text in texts)
-        if thorough or words >= WORDS_FOR_TWO:
-            return average(side_by_side(one, other, words))
-        first = one()
-        calm = 1.0 - float(first[:, 0].min()) < self._config["settled"]
-        return average([first] if calm else [first, other()])
+        (one, other) = self._members
+        first = _ask(*one, texts)
+        calm = not thorough and 1.0 - float(first[:, 0].min()) < self._config["settled"]
+        return average([first] if calm else [first, _ask(*other, texts)])
+
+
+def learned(message: Message) -> Dict[str, str]:
+    """Gives the verdict on a message, the rules' joined with the learned one, and writes it down for evaluation."""
+    waiting = message.get(LOOKING)
+    if waiting is None:  # no learned screen in the pipeline
+        return message.get(SAFETY) or {}
+    danger, verdict = waiting()
+    message.set(LOOKING, None)
+    message.set(PROBABILITY, round(danger, 3), add_to_output=True)
+    message.set(SAFETY, verdict, add_to_output=True)
+    return verdict
 
 
 def _ask(adapter: Adapter, encoder: SentenceEncoder, texts: List[str]) -> npt.NDArray[np.float32]:

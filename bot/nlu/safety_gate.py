@@ -19,8 +19,8 @@ from bot.core.checks import region_of
 from bot.nlu.components import ConfiguredComponent
 from bot.nlu.intent_classifier import QUESTIONS, RANKING
 from bot.nlu.language_guesser import LANGUAGE
-from bot.nlu.learned_screen import LEARNED, PROBABILITY
-from bot.nlu.safety_screen import REPLY, RULE, SAFETY
+from bot.nlu.learned_screen import LEARNED, PROBABILITY, learned
+from bot.nlu.safety_screen import REPLY, RULE
 
 RED_FLAG = "red_flag"
 # The key under which a question to ask first travels to the action server; the message keeps its intent, so that it is
@@ -40,7 +40,7 @@ class SafetyGate(ConfiguredComponent):
     def process(self, messages: List[Message]) -> List[Message]:
         """Applies the verdict on each message."""
         for message in messages:
-            verdict = message.get(SAFETY) or {}
+            verdict = learned(message)
             if not verdict or self._unread(message, verdict):
                 continue
             if region_of(verdict[REPLY]):

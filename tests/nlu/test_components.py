@@ -10,8 +10,10 @@ from rasa.engine.storage.resource import Resource
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from bot.core.questions import Guess, questions
 from bot.nlu.concept_extractor import ConceptExtractor
 from bot.nlu.intent_classifier import QUESTIONS, QuestionClassifier
+from bot.nlu.intent_encoder import IntentEncoder
 from bot.nlu.language_reader import DOC, LanguageReader
 from bot.nlu.safety_gate import QUESTION, SafetyGate
 from bot.nlu.safety_screen import FAILED, SAFETY, SafetyScreen
@@ -96,13 +98,33 @@ def test_classifier_trains_keeps_and_loads(storage, context):
     data = TrainingData(examples)
     create(LanguageReader, storage, context).process_training_data(data)
     create(SentenceEmbedder, storage, context).process_training_data(data)
-    classifier = create(QuestionClassifier, storage, context, "classifier", min_df=1)
-    resource = classifier.train(data)
-    loaded = QuestionClassifier.load(QuestionClassifier.get_default_config(), storage, resource, context)
     message = understood("why do i get cramps", storage, context)
-    loaded.process([message])
+    for component, options in ((IntentEncoder, {}), (QuestionClassifier, {"min_df": 1})):
+        resource = create(component, storage, context, component.__name__, **options).train(data)
+        component.load(component.get_default_config(), storage, resource, context).process([message])
     assert message.get("intent")["name"] == "ask_causes" and message.get(QUESTIONS) == ["ask_causes"]
     assert np.isclose(sum(row["confidence"] for row in message.get("intent_ranking")), 1)
+
+
+def test_a_clause_that_is_not_heard_twice_would_have_changed_no_question():
+    chance = np.random.default_rng(0)
+    names = np.array(["affirm", "ask_causes", "ask_more", "ask_treatment", "describe_problem", "false_alarm"])
+    classifier = QuestionClassifier(QuestionClassifier.get_default_config(), None, None)
+    classifier._counted = np.array([False, True, False, True, False, True])
+    spared = 0
+    for _ in range(2000):
+        worded, regression = chance.dirichlet([0.15] * len(names), (2, 5))
+        heard = classifier._worth_hearing(worded)
+        both, some = (worded + regression) / 2, worded.copy()
+        some[heard] = both[heard]
+        asked = []
+        for rows in (both, some):
+            whole, *parts = (Guess(str(names[row.argmax()]), float(row.max())) for row in rows)
+            back = any(part.intent == "false_alarm" and part.confidence >= 0.6 for part in parts)
+            asked.append((questions(whole, parts, 12), back))
+        assert asked[0] == asked[1]
+        spared += len(worded) - len(heard)
+    assert spared > 2000
 
 
 def test_gate_overrides_intent_ranking_and_questions(storage, context):
