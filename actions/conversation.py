@@ -111,7 +111,7 @@ class ActionHandOff(MoveAfterAlarm):
 
     def reply(self, turn: Turn, state: State, setting: Setting) -> Reply:
         """See parent."""
-        return asides.handoff(turn, state, setting)
+        return dialogue.hand_off(turn, state, setting)
 
 
 class ActionTellMore(MoveAfterAlarm):

@@ -29,6 +29,8 @@ RED_FLAG_RESPONSE = "utter_red_flag"
 FALLBACK = "nlu_fallback"
 RED_FLAG = "red_flag"
 SMALL_TALK = "smalltalk"
+# The next likeliest intent may be meant too if it is at least so likely, compared with the likeliest.
+FAIR = 1 / 3
 ACTION_LISTEN = "action_listen"
 # The message's key for the question that the screen wants asked first (bot.nlu.safety_gate).
 SCREEN_QUESTION = "screen_question"
@@ -174,10 +176,13 @@ def _turn(latest: dict[str, Any]) -> Turn:
     near = tuple(
         (fact, likeness) for fact, likeness in latest.get("near_facts") or () if fact in load_knowledge().facts
     )
-    guesses = tuple(guess["name"] for guess in latest.get("intent_ranking") or ())
+    ranking = list(latest.get("intent_ranking") or ())
+    guesses = tuple(guess["name"] for guess in ranking)
+    close = len(ranking) > 1 and ranking[1]["confidence"] >= FAIR * ranking[0]["confidence"]
+    second = str(ranking[1]["name"]) if close else ""
     silent, language = bool(latest.get("documents_silent")), latest.get("foreign_language") or ""
     nearest = latest.get("nearest_question") or ""
-    return Turn(tuple(intents), tuple(mentions), facts, silent, guesses, language, near, nearest)
+    return Turn(tuple(intents), tuple(mentions), facts, silent, guesses, language, near, nearest, second=second)
 
 
 def _screen_question(tracker: Tracker) -> dict[str, str]:

@@ -104,7 +104,7 @@ def ask(turn: Turn, state: State, setting: Setting) -> Reply:
         return _continue(turn.intents, goals, state, setting)
     if goals == ("diagnosis",):
         opening = k.phrases["no_diagnosis"]
-    elif goals == ("condition",) and t.IS_IT in turn.ids(t.CUE):
+    elif t.IS_IT in turn.ids(t.CUE) and ("condition",) in (goals, state.goals if goals == (CAUSES,) else ()):
         opening = k.phrases["not_mine_to_say"]
     elif turn.silent and not has_subjects(turn):
         request = Request(turn.intents, goals, focus, k.phrases["silent"], found=turn.facts)
@@ -116,9 +116,10 @@ def follow_up(turn: Turn, state: State, setting: Setting) -> Reply | None:
     """Takes a bare question on the last answer ("how hard?" on massage), whatever its intent by itself."""
     k = setting.k
     if t.OF_THESE in turn.ids(t.CUE) and of_last(turn, state, k) and not asked_besides(turn, k):
-        if state.checking and not has_subjects(turn):  # "both of them" may be the answer to the safety question
+        if state.checking and t.SEVERAL in turn.ids(t.CUE) and not has_subjects(turn):
             return check_again(turn, state, setting, state.checking)
-        request = Request(intents_of(state.goals, k), state.goals, state.focus, k.phrases["silent"], found=state.listed)
+        opening = k.phrases["not_mine_to_say" if t.IS_IT in turn.ids(t.CUE) else "silent"]
+        request = Request(intents_of(state.goals, k), state.goals, state.focus, opening, found=state.listed)
         return unserved(answer(request, state, setting), t.UNANSWERED, turn.nearest, state)
     if not followed_up(turn, state, k) or asked_besides(turn, k) or goals_of(turn.intents, k) != (DESCRIBE,):
         return None
@@ -240,15 +241,28 @@ def decline(turn: Turn, state: State, setting: Setting) -> Reply:
     draft.say(k.phrases["decline_again" if again else "decline"])
     goals = ("medication",)
     focus = focus_of(turn, state, goals, k)
-    chosen = choose(k.goals["medication"], focus, k).leads[:2] if focus.medicines and not again else ()
+    on_medicine = choose(k.goals["medication"], focus, k).leads[:2] if focus.medicines and not again else ()
+    if not again and not on_medicine:
+        draft.say(k.phrases["decline_activity"])
+    if not again and (missing := not_covered(turn, k)):
+        draft.say(draft.phrase("nothing_for", what=_name_of(missing, k)))
+    chosen = on_medicine or (() if again or focus.medicines else _beside_decision(turn, state, k))
     if chosen:
         draft.gap()
         draft.say(k.phrases["heading"].format(heading=k.phrases["decline_more"]))
         draft.tell(chosen, focus.body_parts)
-    elif not again:
-        draft.say(k.phrases["decline_activity"])
     introduce(draft, state)
     return finished("decline", draft, turn, replace(state.with_focus(focus), introduced=True), (SEE_DOCTOR, TREATMENT))
+
+
+def _beside_decision(turn: Turn, state: State, k: Knowledge) -> tuple[str, ...]:
+    """Gives the facts on what a declined decision is about, where a question of fact is as likely meant."""
+    goals = goals_of((turn.second,), k)
+    focus = focus_of(turn, state, goals, k)
+    if not_covered(turn, k) or bars(focus, k) or _check_first((TREATMENT,), focus, state, k):
+        return ()
+    asked = (lead for goal in goals if goal in k.goals for lead in choose(k.goals[goal], focus, k).leads)
+    return tuple(lead for lead in turn.facts or unique(asked) if safe(k.facts[lead], focus.body_parts, k))[:2]
 
 
 def sources(turn: Turn, state: State, setting: Setting) -> Reply:
@@ -347,6 +361,8 @@ def small_talk(turn: Turn, state: State, setting: Setting) -> Reply:
         return ask(asked, state, setting)
     if not turn.alarmed and turn.intents[0] == "greet" and names_something(turn):
         return inform(turn, state, setting)
+    if not turn.alarmed and turn.facts and (meant := questions_of((turn.second,), setting.k)):
+        return ask(replace(turn, intents=meant), state, setting)
     keys = {"greet": "greet", "thank": "thank", "goodbye": "goodbye", "bot_challenge": "bot"}
     key = "privacy" if PRIVACY in turn.ids(t.CUE) else keys.get(turn.intents[0], "greet")
     draft = setting.draft()
@@ -476,6 +492,13 @@ def shorter(turn: Turn, state: State, setting: Setting) -> Reply:
     return asides.shorter(turn, state, setting)
 
 
+def hand_off(turn: Turn, state: State, setting: Setting) -> Reply:
+    """Says who can help in person; a question on such help ("physio?") that is as likely meant is answered."""
+    if has_subjects(turn) and (meant := questions_of((turn.second,), setting.k)):
+        return ask(replace(turn, intents=meant), state, setting)
+    return asides.handoff(turn, state, setting)
+
+
 def _second_guess(turn: Turn, k: Knowledge) -> tuple[str, ...]:
     """Gives the next best guess at what a message asks, if it is a question."""
     return questions_of(tuple(intent for intent in turn.guesses if intent != turn.intents[0])[:1], k)
@@ -564,10 +587,10 @@ def _answer_not_covered(
 ) -> Reply:
     k = setting.k
     item = k.not_covered.get(missing)
-    name = item.name if item else k.conditions[missing].name
     refer = (item.refer if item else None) or k.phrases["refer_default"]
     draft = setting.draft()
-    opening = draft.phrase("nothing_for", what=name) + " " + draft.phrase("refer", who=refer[0].upper() + refer[1:])
+    nothing = draft.phrase("nothing_for", what=_name_of(missing, k))
+    opening = nothing + " " + draft.phrase("refer", who=refer[0].upper() + refer[1:])
     caution = k.cautions[item.caution] if item and item.caution else None
     if item and (item.general is True or (item.general == FACTS_ONLY and not advises(goals, k))):
         if caution and item.general == FACTS_ONLY:
@@ -591,6 +614,10 @@ def _answer_not_covered(
     kind = "answer" if draft.facts or barred else "fallback"
     reply, after = finished(kind, draft, turn, replace(state.with_focus(focus), introduced=True), STARTERS)
     return reply, replace(after, missing=missing)
+
+
+def _name_of(missing: str, k: Knowledge) -> str:
+    return k.not_covered[missing].name if missing in k.not_covered else k.conditions[missing].name
 
 
 def _still_not_covered(turn: Turn, state: State, setting: Setting) -> Reply:

@@ -25,6 +25,8 @@ INSTEAD, IS_IT = "instead", "is_it"
 YES, ALL_WELL = "yes", "all_well"
 # A cue: which of the things just told, or several of them at once ("so which?", "both together?").
 OF_THESE = "of_these"
+# A cue: several of the things just told, or of those that a safety question names ("both of them").
+SEVERAL = "several"
 # A cue: what the documents say is asked, not which they are ("what do they say about heat?").
 CONTENT = "content"
 # The mentions that say what a question is about.
@@ -58,6 +60,7 @@ class Turn:
         facts: Leading facts that answer a specific question, best first; none if the retriever is not sure.
         silent: Whether it is nearer to questions that the documents do not answer.
         guesses: The likeliest intents of a message that was not understood, best first.
+        second: The next likeliest intent, if it may be meant too.
         language: Code of the language, if it is another than English.
         near: Leading facts near the message, sure or not, with their likeness (0 to 1), best first.
         nearest: The known question of ours that is most like it, or "".
@@ -73,6 +76,7 @@ class Turn:
     near: tuple[tuple[str, float], ...] = ()
     nearest: str = ""
     alarmed: bool = False
+    second: str = ""
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Gives the canonical values of one kind, without repeats."""

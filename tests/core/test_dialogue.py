@@ -113,6 +113,47 @@ def test_personal_decision_is_declined_and_stays_declined(setting: Setting):
     assert reply.kind == "decline"
 
 
+def test_a_declined_activity_comes_with_what_the_documents_say_if_that_may_be_meant_too(setting: Setting):
+    _, state = d.ask(turn("ask_treatment", body_part="thigh"), State(), setting)
+    asked = turn("ask_personal_medical_decision", topic="exercise")
+    bare, _ = d.decline(asked, state, setting)
+    assert bare.kind == "decline" and not bare.facts
+    reply, state = d.decline(replace(asked, second="ask_exercise_or_stretching"), state, setting)
+    assert reply.kind == "decline" and K.phrases["decline_activity"] in reply.text and 0 < len(reply.facts) <= 2
+    again, _ = d.decline(replace(asked, second="ask_exercise_or_stretching"), state, setting)
+    assert again.kind == "decline" and not again.facts
+
+
+@pytest.mark.parametrize("where", [{"body_part": "chest"}, {"body_part": "abdomen"}, {"not_covered": "alcohol"}])
+def test_no_advice_comes_with_a_declined_activity_where_it_may_not_fit(where: dict[str, str], setting: Setting):
+    asked = replace(turn("ask_personal_medical_decision", **where), second="ask_treatment")
+    reply, _ = d.decline(asked, State(), setting)
+    assert reply.kind == "decline" and not reply.facts
+    assert ("alcohol" in reply.text) == ("not_covered" in where)
+
+
+def test_a_question_that_facts_answer_is_no_small_talk(setting: Setting):
+    asked = replace(turn("bot_challenge"), facts=("d1-phys-signal",))
+    assert d.small_talk(asked, State(), setting)[0].kind == "smalltalk"
+    reply, _ = d.small_talk(replace(asked, second="ask_about_spasms"), State(), setting)
+    assert reply.kind == "answer" and reply.facts[0] == "d1-phys-signal"
+
+
+def test_a_treatment_that_may_be_asked_about_is_no_wish_for_a_person(setting: Setting):
+    asked = replace(turn("human_handoff", topic="physical-therapy"), second="ask_treatment")
+    assert d.hand_off(asked, State(), setting)[0].kind == "answer"
+    assert d.hand_off(replace(asked, second=""), State(), setting)[0].kind == "handoff"
+    assert d.hand_off(replace(asked, mentions=()), State(), setting)[0].kind == "handoff"
+
+
+def test_which_one_a_person_has_is_for_a_doctor(setting: Setting):
+    _, state = d.ask(turn("ask_about_condition", condition="sciatica"), State(), setting)
+    reply, _ = d.follow_up(turn("ask_diagnosis", cue="of_these is_it"), state, setting)
+    assert reply.text.startswith(K.phrases["not_mine_to_say"]) and reply.facts
+    causes, _ = d.ask(turn("ask_causes", cue="is_it"), state, setting)
+    assert causes.text.startswith(K.phrases["not_mine_to_say"])
+
+
 def test_sources_are_those_of_the_last_answer(setting: Setting):
     answered, state = d.ask(turn("ask_prevention", body_part="back"), State(), setting)
     reply, _ = d.sources(turn("ask_source"), state, setting)
@@ -365,9 +406,8 @@ def test_which_of_these_is_about_the_last_answer_whatever_its_intent(intent: str
     first, state = d.ask(turn("ask_heat_or_cold", body_part="back"), State(), setting)
     asked = turn(intent, cue="of_these")
     # "Both of them" may be the answer to the safety question that stands below.
-    doubtful, _ = d.follow_up(asked, state, setting)
+    doubtful, _ = d.follow_up(turn(intent, cue="of_these several"), state, setting)
     assert state.checking and doubtful.safety_question == state.checking and not doubtful.facts
-    state = replace(state, checking="")
     reply, _ = d.follow_up(asked, state, setting)
     assert reply.text.startswith(K.phrases["silent"]) and set(first.facts) & set(reply.facts)
     assert d.follow_up(asked, State(), setting) is None

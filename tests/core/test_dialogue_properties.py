@@ -21,7 +21,7 @@ K = load_knowledge()
 SETTING = Setting(K, "NUMBER")
 MOVES = (
     *(d.ask, d.inform, d.more, d.affirm, d.deny, d.negative_feedback, d.decline, d.sources, d.fallback, d.small_talk),
-    *(asides.handoff, asides.restart, d.no_alarm, d.not_sure),
+    *(d.hand_off, asides.restart, d.no_alarm, d.not_sure),
     *(
         d.why_asking,
         asides.ask_country,
