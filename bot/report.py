@@ -124,7 +124,8 @@ def _subjects(k: Knowledge) -> dict[str, str]:
             for text in (fact.text, *k.questions.get(fact.id, ())):
                 yield text, k.topics[fact.topic].name
 
-    return {**{text: f"not in the documents: {topic}" for text, topic in k.unanswered.items()}, **dict(told())}
+    whole = {text: goal.heading for goal in k.goals.values() for text in goal.whole}
+    return {**whole, **{text: f"not in the documents: {topic}" for text, topic in k.unanswered.items()}, **dict(told())}
 
 
 def _cluster(subject: str, questions: Counter[str]) -> str:

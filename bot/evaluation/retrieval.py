@@ -19,8 +19,8 @@ from bot.evaluation.safety import wilson
 from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.language.encoder import load_encoder
 from bot.language.pipeline import plain, read
-from bot.language.retrieval import UNANSWERED, Mix, QuestionIndex
-from bot.nlu.fact_retriever import FactRetriever, entries
+from bot.language.retrieval import UNANSWERED, WHOLE, Mix, QuestionIndex
+from bot.nlu.fact_retriever import FactRetriever, entries, facts_of
 from bot.train import ROOT
 
 HELD_OUT = ROOT / "evaluation" / "questions.jsonl"
@@ -51,11 +51,10 @@ def measure(path: Path, index: QuestionIndex, k: Knowledge) -> list[Asked]:
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         text = plain(read(row["question"]))
-        found = index.compare(text, load_encoder().encode([text])[0]).ranked(4)
-        facts = [(key, score) for key, score in found if key != UNANSWERED]
-        told = retriever._sure(facts, dict(found).get(UNANSWERED, 0.0))
+        found = index.compare(text, load_encoder().encode([text])[0]).ranked(5)
         right = frozenset(k.lead(fact) for fact in row["facts"])
-        asked.append(Asked(row["question"], right, tuple(key for key, _ in facts[:3]), tuple(told)))
+        nearest = tuple(key for key, _ in facts_of(found)[:3])
+        asked.append(Asked(row["question"], right, nearest, tuple(retriever.told(found))))
     return asked
 
 
@@ -92,7 +91,7 @@ def compare_mixes() -> None:
     """Prints recall@3 of each mix on the training questions, each question left out in turn."""
     k = load_knowledge()
     known = entries(k)
-    rows = {text: key for key, text in known if key != UNANSWERED}
+    rows = {text: key for key, text in known if key not in (UNANSWERED, WHOLE)}
     for mix in MIXES:
         index = QuestionIndex(known, load_encoder(), mix)
         hits = []

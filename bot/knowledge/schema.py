@@ -325,9 +325,13 @@ class SafetyNet(Record):
 
 
 class Goal(Record):
-    """What one kind of question is answered from, and in which order."""
+    """What one kind of question is answered from, and in which order.
+
+    `whole` holds questions that ask for all of it: of what is nearest to one of these, no single fact leads the answer.
+    """
 
     intent: str
+    whole: tuple[str, ...] = ()
     heading: str
     kinds: tuple[Kind, ...]
     topics: tuple[str, ...] = ()

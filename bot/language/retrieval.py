@@ -18,6 +18,8 @@ Scores = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]
 # The key of questions that the documents do not answer.
 UNANSWERED = ""
+# The key of questions that ask for all there is on something ("what causes cramps?"), which no single fact answers.
+WHOLE = "*"
 # With more questions than this a text is compared with those alone whose keys come nearest by the outlines of their
 # meanings. With 30,000 facts the nearest three and the facts told were the same for all of evaluation/questions.jsonl.
 MOST_COMPARED = 10_000
@@ -76,7 +78,8 @@ class QuestionIndex:
         """Builds the index.
 
         Args:
-            entries: Keys and texts; the key `UNANSWERED` stands for questions without an answer.
+            entries: Keys and texts; the key `UNANSWERED` stands for questions without an answer, `WHOLE` for those that
+                ask for more than facts.
             encoder: The sentence encoder.
             mix: The parts of the likeness.
         """

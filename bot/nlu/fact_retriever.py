@@ -19,7 +19,7 @@ from bot.knowledge.loader import Knowledge, load_knowledge
 from bot.knowledge.vocabulary import reading_digest
 from bot.language.encoder import load_encoder
 from bot.language.pipeline import plain
-from bot.language.retrieval import UNANSWERED, QuestionIndex
+from bot.language.retrieval import UNANSWERED, WHOLE, QuestionIndex
 from bot.nlu.components import StoredComponent
 from bot.nlu.language_reader import DOC
 
@@ -87,24 +87,32 @@ class FactRetriever(StoredComponent):
             compared = self._index.compare(plain(doc), sentence.features[0])
             found = compared.ranked(self._config["nearby"])
             silent = dict(found).get(UNANSWERED, 0.0)
-            facts = [(key, score) for key, score in found if key != UNANSWERED]
-            message.set(FACTS, self._sure(facts, silent), add_to_output=True)
+            facts = facts_of(found)
+            message.set(FACTS, self.told(found), add_to_output=True)
             message.set(NEAR, [[key, round(score, 3)] for key, score in facts], add_to_output=True)
             best = facts[0][1] if facts else 0.0
             message.set(SILENT, silent >= max(self._config["sure"], best + self._config["lead"]), add_to_output=True)
             message.set(NEAREST, compared.nearest(self._config["akin"]), add_to_output=True)
         return messages
 
-    def _sure(self, facts: List[tuple[str, float]], silent: float) -> List[str]:
-        """Gives the facts to tell: near enough, nearer than what nobody answers, and about as near as the best."""
+    def told(self, found: List[tuple[str, float]]) -> List[str]:
+        """Gives the facts to tell: near enough, nearer than what no fact answers, and about as near as the best."""
+        facts, others = facts_of(found), dict(found)
         best = facts[0][1] if facts else 0.0
-        if best < max(self._config["sure"], silent + self._config["lead"]):
+        least = max(self._config["sure"], others.get(UNANSWERED, 0.0) + self._config["lead"], others.get(WHOLE, 0.0))
+        if best < least:
             return []
         return [key for key, score in facts[: self._config["count"]] if score >= best - self._config["near"]]
+
+
+def facts_of(found: List[tuple[str, float]]) -> List[tuple[str, float]]:
+    """Gives the keys that are facts, with their scores."""
+    return [(key, score) for key, score in found if key not in (UNANSWERED, WHOLE)]
 
 
 def entries(k: Knowledge) -> List[tuple[str, str]]:
     """Gives the index's entries: facts said alike share a key, and each fact's own sentence counts as well."""
     asked = [(k.lead(fact), text) for fact, texts in k.questions.items() for text in texts]
     told = [(k.lead(fact.id), fact.text) for fact in k.facts.values()]
-    return [*asked, *told, *((UNANSWERED, text) for text in k.unanswered)]
+    whole = [(WHOLE, text) for goal in k.goals.values() for text in goal.whole]
+    return [*asked, *told, *whole, *((UNANSWERED, text) for text in k.unanswered)]

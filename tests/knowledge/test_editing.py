@@ -107,10 +107,7 @@ def test_the_retriever_finds_it_in_other_words(six: Knowledge):
     index = QuestionIndex(known, load_encoder())
     text = plain(read("my neck locks after practising the violin"))
     found = index.compare(text, load_encoder().encode([text])[0]).ranked(4)
-    facts = [(key, score) for key, score in found if key]
-    assert FactRetriever(FactRetriever.get_default_config(), None, None)._sure(facts, dict(found).get("", 0.0)) == [
-        "d5-cause-violin"
-    ]
+    assert FactRetriever(FactRetriever.get_default_config(), None, None).told(found) == ["d5-cause-violin"]
 
 
 def test_its_sentences_must_not_be_taken_over(folder: Path, tmp_path: Path):

@@ -12,7 +12,7 @@ from bot.language.encoder import load_encoder
 from bot.language.pipeline import plain, read
 from bot.language.retrieval import QuestionIndex
 from bot.language.weights import TermWeights
-from bot.nlu.fact_retriever import entries
+from bot.nlu.fact_retriever import FactRetriever, entries
 
 TEXTS = ("why does my calf cramp at night", "can i take magnesium", "heat or ice for a stiff neck", "hello", "", "qqq")
 
@@ -44,3 +44,10 @@ def test_a_large_index_gives_what_comparing_with_all_gives(index, text, monkeypa
     assert [key for key, _ in near.ranked(10)] == [key for key, _ in every.ranked(10)]
     assert np.allclose([score for _, score in near.ranked(10)], [score for _, score in every.ranked(10)])
     assert near.nearest(0.0) == every.nearest(0.0)
+
+
+@pytest.mark.parametrize("text", ["what causes muscle spasms", "muscle spasm prevention", "how to treat muscle spasms"])
+def test_no_single_fact_answers_what_asks_for_all_there_is(text: str, index: QuestionIndex):
+    retriever = FactRetriever(FactRetriever.get_default_config(), None, None)
+    spoken = plain(read(text))
+    assert retriever.told(index.compare(spoken, load_encoder().encode([spoken])[0]).ranked(15)) == []
