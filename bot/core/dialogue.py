@@ -256,10 +256,13 @@ def decline(turn: Turn, state: State, setting: Setting) -> Reply:
 
 
 def _beside_decision(turn: Turn, state: State, k: Knowledge) -> tuple[str, ...]:
-    """Gives the facts on what a declined decision is about, where a question of fact is as likely meant."""
+    """Gives the facts on what a declined decision is about, where a question of fact is about as likely meant.
+
+    None before the safety question of that part of the body was asked: a declined decision does not ask it.
+    """
     goals = goals_of((turn.second,), k)
     focus = focus_of(turn, state, goals, k)
-    if not_covered(turn, k) or bars(focus, k) or _check_first((TREATMENT,), focus, state, k):
+    if not_covered(turn, k) or bars(focus, k) or checks.due(focus, state, k):
         return ()
     asked = (lead for goal in goals if goal in k.goals for lead in choose(k.goals[goal], focus, k).leads)
     return tuple(lead for lead in turn.facts or unique(asked) if safe(k.facts[lead], focus.body_parts, k))[:2]

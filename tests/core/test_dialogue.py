@@ -124,7 +124,9 @@ def test_a_declined_activity_comes_with_what_the_documents_say_if_that_may_be_me
     assert again.kind == "decline" and not again.facts
 
 
-@pytest.mark.parametrize("where", [{"body_part": "chest"}, {"body_part": "abdomen"}, {"not_covered": "alcohol"}])
+@pytest.mark.parametrize(
+    "where", [{"body_part": "chest"}, {"body_part": "abdomen"}, {"body_part": "back"}, {"not_covered": "alcohol"}]
+)
 def test_no_advice_comes_with_a_declined_activity_where_it_may_not_fit(where: dict[str, str], setting: Setting):
     asked = replace(turn("ask_personal_medical_decision", **where), second="ask_treatment")
     reply, _ = d.decline(asked, State(), setting)
